@@ -62,6 +62,9 @@ type Options struct {
 	UID int
 	// DialTimeout is how long a builder may take to answer; 0 is 20 seconds.
 	DialTimeout time.Duration
+	// Insecure are registry hosts, "registry:5000", that a started daemon may
+	// reach over plain http; loopback needs no mention.
+	Insecure []string
 	// Credentials answers for one registry host; empty strings are anonymous.
 	// nil is anonymous everywhere. It is called from several goroutines.
 	Credentials func(ctx context.Context, host string) (user, password string, err error)

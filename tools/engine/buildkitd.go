@@ -1,0 +1,216 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"slipway/tools/internal/proc"
+)
+
+// programs are what a local buildkitd needs.
+type programs struct {
+	buildkitd, runc string
+	rootlesskit     string // "" when it runs as root
+}
+
+// localEndpoint starts a buildkitd of this engine's own.
+func localEndpoint(ctx context.Context, opts Options) (*endpoint, error) {
+	if runtime.GOOS != "linux" {
+		return nil, fmt.Errorf("buildkitd: it does not run on %s", runtime.GOOS)
+	}
+	p, err := findPrograms(opts)
+	if err != nil {
+		return nil, err
+	}
+	// Short, because a socket's path may have 107 bytes.
+	dir, err := os.MkdirTemp(opts.Temp, "slipway-bk-")
+	if err != nil {
+		return nil, fmt.Errorf("making a folder for buildkitd: %w", err)
+	}
+	d, err := startDaemon(ctx, opts, p, dir)
+	if err != nil {
+		return nil, errors.Join(err, d.remove(context.WithoutCancel(ctx)))
+	}
+	return &endpoint{name: "buildkitd started for this run", address: "unix://" + d.socket(), close: d.close, alive: d.alive}, nil
+}
+
+func findPrograms(opts Options) (programs, error) {
+	look := opts.LookPath
+	if look == nil {
+		look = exec.LookPath
+	}
+	p := programs{buildkitd: opts.BuildKitd}
+	var err error
+	if p.buildkitd == "" {
+		if p.buildkitd, err = look("buildkitd"); err != nil {
+			return p, fmt.Errorf("buildkitd: %w", err)
+		}
+	}
+	if p.runc, err = findSystem(look, "runc"); err != nil {
+		return p, fmt.Errorf("runc, which buildkitd needs: %w", err)
+	}
+	if opts.UID != 0 {
+		if p.rootlesskit, err = look("rootlesskit"); err != nil {
+			return p, fmt.Errorf("rootlesskit, which buildkitd needs when not root: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// findSystem also looks where only root's PATH leads.
+func findSystem(look func(string) (string, error), name string) (string, error) {
+	found, err := look(name)
+	for _, dir := range []string{"/usr/local/sbin", "/usr/sbin", "/sbin"} {
+		if err == nil {
+			break
+		}
+		if f, dirErr := look(filepath.Join(dir, name)); dirErr == nil {
+			return f, nil
+		}
+	}
+	return found, err
+}
+
+// daemon is a running buildkitd and the folder made for it.
+type daemon struct {
+	programs programs
+	env      []string
+	dir      string // removed at the end; holds the socket, and the state unless it is kept
+	stop     context.CancelFunc
+	ended    chan struct{} // closed when the process is gone
+	stderr   tail
+}
+
+func (d *daemon) socket() string { return filepath.Join(d.dir, "buildkitd.sock") }
+
+// startDaemon returns as soon as the process runs; dialling waits for it.
+func startDaemon(ctx context.Context, opts Options, p programs, dir string) (*daemon, error) {
+	d := &daemon{programs: p, env: opts.Env, dir: dir, ended: make(chan struct{}), stop: func() {}}
+	if err := os.WriteFile(d.config(), []byte(daemonConfig(opts.Insecure)), 0o600); err != nil {
+		return d, fmt.Errorf("writing buildkitd's configuration: %w", err)
+	}
+	root := opts.Root
+	if root == "" {
+		root = filepath.Join(dir, "root")
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	d.stop = stop
+	cmd := proc.Cmd{Args: daemonArgs(p, root, d.socket(), d.config()), Env: opts.Env, Dir: dir, Stderr: &d.stderr}.Prepare(run)
+	confine(cmd, p.rootlesskit == "")
+	if err := startOnOwnThread(cmd, d.ended); err != nil {
+		stop()
+		close(d.ended)
+		return d, fmt.Errorf("starting %s: %w", p.buildkitd, err)
+	}
+	return d, nil
+}
+
+func (d *daemon) config() string { return filepath.Join(d.dir, "buildkitd.toml") }
+
+// daemonArgs is the command line. Without --net rootlesskit leaves the host's
+// network, so that rootless and root builds see the same one.
+func daemonArgs(p programs, root, socket, config string) []string {
+	args := []string{
+		p.buildkitd, "--config", config, "--root", root, "--addr", "unix://" + socket,
+		"--oci-worker-binary", p.runc, "--containerd-worker=false",
+	}
+	if p.rootlesskit == "" {
+		return args
+	}
+	args = append(args, "--rootless", "--oci-worker-no-process-sandbox")
+	return append([]string{p.rootlesskit, "--copy-up=/etc", "--copy-up=/run"}, args...)
+}
+
+// daemonConfig keeps the machine's own configuration out, so that a build does
+// not depend on it, and lets plain http registries be pulled from.
+func daemonConfig(insecure []string) string {
+	var b strings.Builder
+	for _, host := range insecure {
+		fmt.Fprintf(&b, "[registry.%q]\n  http = true\n", host)
+	}
+	return b.String()
+}
+
+// startOnOwnThread starts cmd on a thread that lives as long as it does: the
+// kernel ends cmd with the thread that started it (see confine), and Go may end
+// any other thread at any time.
+func startOnOwnThread(cmd *exec.Cmd, ended chan struct{}) error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if err := cmd.Start(); err != nil {
+			started <- err
+			return
+		}
+		started <- nil
+		_ = cmd.Wait()
+		close(ended)
+	}()
+	return <-started
+}
+
+// alive is nil while the process runs, then an error with what it said last.
+func (d *daemon) alive() error {
+	select {
+	case <-d.ended:
+		return fmt.Errorf("buildkitd ended: %s", d.stderr.String())
+	default:
+		return nil
+	}
+}
+
+// close interrupts the daemon, waits for its end (it is killed when that takes
+// too long) and removes what it made.
+func (d *daemon) close(ctx context.Context) error {
+	d.stop()
+	select {
+	case <-d.ended:
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the end of buildkitd: %w", ctx.Err())
+	}
+	return d.remove(ctx)
+}
+
+// remove deletes the folder. Rootless, its files belong to users that only
+// rootlesskit may touch.
+func (d *daemon) remove(ctx context.Context) error {
+	err := os.RemoveAll(d.dir)
+	if err != nil && d.programs.rootlesskit != "" {
+		err = proc.Cmd{Args: []string{d.programs.rootlesskit, "rm", "-rf", d.dir}, Env: d.env}.Run(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("removing buildkitd's folder: %w", err)
+	}
+	return nil
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b = append(t.b, p...)
+	if len(t.b) > 2*logTail {
+		t.b = bytes.Clone(t.b[len(t.b)-logTail:])
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return lastLines(t.b)
+}

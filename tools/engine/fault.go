@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/moby/buildkit/solver/errdefs"
+)
+
+// StepError says that a step of a Dockerfile failed.
+type StepError struct {
+	Step     string // "[web 2/3] RUN make"
+	Position string // "Dockerfile:12", "" when BuildKit did not say
+	Log      string // the last lines that the step wrote, secrets blotted out
+	Err      error  // what BuildKit said
+}
+
+func (e *StepError) Error() string {
+	s := "building step " + e.Step
+	if e.Position != "" {
+		s += " (" + e.Position + ")"
+	}
+	s += ": " + e.Err.Error()
+	if e.Log != "" {
+		s += "\n" + e.Log
+	}
+	return s
+}
+
+// Unwrap gives BuildKit's error.
+func (e *StepError) Unwrap() error { return e.Err }
+
+// explain makes a step's error out of what BuildKit returned, where it names one.
+func explain(err error, p *progress, r Request) error {
+	var vertex *errdefs.VertexError
+	if !errors.As(err, &vertex) {
+		return fmt.Errorf("building: %w", err)
+	}
+	s := p.step(vertex.Digest, "")
+	if s.name == "" {
+		return fmt.Errorf("building: %w", err)
+	}
+	return &StepError{Step: s.name, Position: position(err), Log: lastLines(redact(s.log, r.Secrets)), Err: innermost(err)}
+}
+
+// innermost drops BuildKit's wrappings, which say the step's name again.
+func innermost(err error) error {
+	var vertex *errdefs.VertexError
+	for errors.As(err, &vertex) {
+		inner := errors.Unwrap(error(vertex))
+		if inner == nil {
+			break
+		}
+		err = inner
+	}
+	return err
+}
+
+// position is where in the Dockerfile err comes from.
+func position(err error) string {
+	for _, s := range errdefs.Sources(err) {
+		if s.Info != nil && len(s.Ranges) > 0 && s.Ranges[0].Start != nil {
+			return fmt.Sprintf("%s:%d", s.Info.Filename, s.Ranges[0].Start.Line)
+		}
+	}
+	return ""
+}
+
+// redact blots out secret values, and each line of those that have several.
+func redact(log []byte, secrets map[string][]byte) []byte {
+	for _, secret := range secrets {
+		for _, line := range append([][]byte{secret}, bytes.Split(secret, []byte("\n"))...) {
+			if line = bytes.TrimSpace(line); len(line) > 3 {
+				log = bytes.ReplaceAll(log, line, []byte("***"))
+			}
+		}
+	}
+	return log
+}
+
+func lastLines(log []byte) string {
+	const most = 20
+	lines := strings.Split(strings.TrimRight(string(log), "\n"), "\n")
+	if len(lines) > most {
+		lines = lines[len(lines)-most:]
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,131 @@
+package engine
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+
+	"github.com/moby/buildkit/client"
+)
+
+// dockerfileStep matches the names that the frontend gives to steps of the
+// Dockerfile: "[2/3] RUN make", "[linux/arm64 web 2/3] RUN make".
+var dockerfileStep = regexp.MustCompile(`^\[([^\]]+ )?\d+/\d+\] (\w+)`)
+
+// logTail is how much of a step's output goes into the error when it fails.
+const logTail = 4 << 10
+
+// progress turns BuildKit's status messages into events and counts.
+type progress struct {
+	emit  func(Event)
+	steps map[string]*step
+	order []*step // as they started
+}
+
+type step struct {
+	name          string
+	started, over bool
+	ran           bool
+	log           []byte
+}
+
+func newProgress(emit func(Event)) *progress {
+	if emit == nil {
+		emit = func(Event) {}
+	}
+	return &progress{emit: emit, steps: map[string]*step{}}
+}
+
+// watch consumes statuses until the channel is closed.
+func (p *progress) watch(statuses <-chan *client.SolveStatus) {
+	for s := range statuses {
+		for _, v := range s.Vertexes {
+			p.vertex(v)
+		}
+		for _, l := range s.Logs {
+			p.log(l)
+		}
+		for _, w := range s.Warnings {
+			p.emit(Event{Step: w.Vertex.String(), State: StepWarning, Log: w.Short})
+		}
+	}
+}
+
+func (p *progress) vertex(v *client.Vertex) {
+	id := v.Digest.String()
+	s := p.step(id, v.Name)
+	if v.Started != nil && !s.started {
+		s.started = true
+		p.order = append(p.order, s)
+		if !v.Cached {
+			p.emit(Event{Step: id, Name: v.Name, State: StepStarted})
+		}
+	}
+	if v.Completed == nil {
+		return
+	}
+	s.ran = s.ran || !v.Cached && v.Error == ""
+	if !s.over {
+		s.over = true
+		p.emit(endEvent(id, v))
+	}
+}
+
+func endEvent(id string, v *client.Vertex) Event {
+	e := Event{Step: id, Name: v.Name, State: StepDone, Err: v.Error}
+	switch {
+	case v.Error != "" && isCacheStep(v.Name):
+		e.State, e.Log = StepWarning, []byte(v.Name+": "+v.Error)
+	case v.Error != "":
+		e.State = StepFailed
+	case v.Cached:
+		e.State = StepCached
+	}
+	return e
+}
+
+// isCacheStep tells the steps whose failure does not fail the build.
+func isCacheStep(name string) bool {
+	return strings.HasPrefix(name, "importing cache manifest from ") || strings.HasPrefix(name, "exporting cache to ")
+}
+
+func (p *progress) log(l *client.VertexLog) {
+	id := l.Vertex.String()
+	s := p.step(id, "")
+	s.log = append(s.log, l.Data...)
+	if len(s.log) > 2*logTail {
+		s.log = bytes.Clone(s.log[len(s.log)-logTail:])
+	}
+	p.emit(Event{Step: id, Name: s.name, Log: l.Data})
+}
+
+func (p *progress) step(id, name string) *step {
+	s := p.steps[id]
+	if s == nil {
+		s = &step{}
+		p.steps[id] = s
+	}
+	if name != "" {
+		s.name = name
+	}
+	return s
+}
+
+// count fills in what became of the Dockerfile's own steps; taking a base image
+// is not one.
+func (p *progress) count(r *Result) {
+	for _, s := range p.order {
+		m := dockerfileStep.FindStringSubmatch(s.name)
+		if m == nil || m[2] == "FROM" || !s.over {
+			continue
+		}
+		if !s.ran {
+			r.Cached++
+			continue
+		}
+		r.Ran++
+		if r.FirstMiss == "" {
+			r.FirstMiss = s.name
+		}
+	}
+}

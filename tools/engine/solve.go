@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"github.com/moby/buildkit/client"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+)
+
+// builder is an endpoint that is connected.
+type builder struct {
+	*endpoint
+	client *client.Client
+}
+
+// solve builds r on b.
+func (b *builder) solve(ctx context.Context, r Request, credentials credentialsFunc, events func(Event)) (Result, Descriptor, error) {
+	opt, files, err := solveOpt(ctx, r, credentials)
+	if err != nil {
+		return Result{}, Descriptor{}, err
+	}
+	p := newProgress(events)
+	statuses := make(chan *client.SolveStatus)
+	var watching sync.WaitGroup
+	watching.Go(func() { p.watch(statuses) })
+	response, err := b.client.Solve(ctx, nil, opt, statuses)
+	watching.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return Result{}, Descriptor{}, context.Cause(ctx)
+	case files.failure() != nil:
+		return Result{}, Descriptor{}, files.failure()
+	case err != nil:
+		return Result{}, Descriptor{}, explain(err, p, r)
+	}
+	var result Result
+	p.count(&result)
+	image, err := pushed(response)
+	result.Digest = image.Digest
+	return result, image, err
+}
+
+// pushed reads what was exported, if anything was.
+func pushed(response *client.SolveResponse) (Descriptor, error) {
+	encoded := response.ExporterResponse["containerimage.descriptor"]
+	if encoded == "" {
+		return Descriptor{Digest: response.ExporterResponse["containerimage.digest"]}, nil
+	}
+	b, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return Descriptor{}, fmt.Errorf("reading BuildKit's answer: %w", err)
+	}
+	var d ocispecs.Descriptor
+	if err := json.Unmarshal(b, &d); err != nil {
+		return Descriptor{}, fmt.Errorf("reading BuildKit's answer: %w", err)
+	}
+	return Descriptor{Digest: d.Digest.String(), MediaType: d.MediaType, Size: d.Size}, nil
+}
+
+// Solve builds r, each platform on a builder that is there for it.
+func (e *engine) Solve(ctx context.Context, r Request, events func(Event)) (Result, error) {
+	builders, err := e.assign(r)
+	if err != nil {
+		return Result{}, err
+	}
+	if len(builders) > 1 {
+		return e.solveApart(ctx, r, builders, events)
+	}
+	b := builders[0].builder
+	result, image, err := b.solve(ctx, r, e.opts.Credentials, events)
+	if err != nil || image.Digest == "" {
+		return result, err
+	}
+	result.Platforms, err = b.platformDigests(ctx, r, image)
+	return result, err
+}
+
+// solveApart builds every platform alone and joins the images by an index.
+func (e *engine) solveApart(ctx context.Context, r Request, parts []assignment, events func(Event)) (Result, error) {
+	results, images := make([]Result, len(parts)), make([]Descriptor, len(parts))
+	emit := oneAtATime(events)
+	group, groupCtx := errgroup.WithContext(ctx)
+	for i, part := range parts {
+		group.Go(func() error {
+			one := r
+			one.Platforms = []string{part.platform}
+			var err error
+			results[i], images[i], err = part.builder.solve(groupCtx, one, e.opts.Credentials, tagged(emit, part.platform))
+			images[i].Platform = part.platform
+			if err != nil {
+				return fmt.Errorf("%s on %s: %w", part.platform, part.builder.name, err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return Result{}, err
+	}
+	return e.join(ctx, r, results, images)
+}
+
+func (e *engine) join(ctx context.Context, r Request, results []Result, images []Descriptor) (Result, error) {
+	joined := Result{Platforms: map[string]string{}}
+	for i, one := range results {
+		joined.Platforms[images[i].Platform] = one.Digest
+		joined.Cached += one.Cached
+		joined.Ran += one.Ran
+		if joined.FirstMiss == "" {
+			joined.FirstMiss = one.FirstMiss
+		}
+	}
+	if r.Repository == "" {
+		return joined, nil
+	}
+	var err error
+	joined.Digest, err = e.opts.PushIndex(ctx, r.Repository, images, r.Annotations)
+	if err != nil {
+		return Result{}, fmt.Errorf("joining %d platforms: %w", len(images), err)
+	}
+	return joined, nil
+}
+
+// oneAtATime lets several solves share one receiver of events.
+func oneAtATime(events func(Event)) func(Event) {
+	if events == nil {
+		return func(Event) {}
+	}
+	var mu sync.Mutex
+	return func(e Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		events(e)
+	}
+}
+
+// tagged keeps steps of different platforms apart.
+func tagged(events func(Event), platform string) func(Event) {
+	return func(e Event) {
+		e.Step = platform + " " + e.Step
+		events(e)
+	}
+}
