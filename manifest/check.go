@@ -1,0 +1,312 @@
+package manifest
+
+import (
+	slashpath "path"
+	"regexp/syntax"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// checker holds the rules on a manifest's values, and fills in the defaults that
+// depend on other values. It works on typed values and names what is wrong by its
+// path: the report knows where that lies in the file.
+type checker struct {
+	*report
+	m       *Manifest
+	names   []string // of all projects, sorted
+	grammar grammar
+	regexps map[string]string // patterns that were checked, and what is wrong with them
+}
+
+func newChecker(r *report, m *Manifest) *checker {
+	c := &checker{report: r, m: m, names: sortedKeys(m.Projects), grammar: grammar{}, regexps: map[string]string{}}
+	for _, name := range c.names {
+		m.Projects[name].Name = name
+	}
+	return c
+}
+
+func (c *checker) manifest() {
+	if !c.legacy && c.m.Version != 1 {
+		c.at(path{"version"}, "the version of this form is 1", "version %d is not known", c.m.Version)
+	}
+	if c.m.Name != "" {
+		c.matches(path{"name"}, componentPattern, c.m.Name, componentHint)
+	}
+	if c.m.DefaultBranch != "" {
+		c.matches(path{"defaultBranch"}, branchPattern, c.m.DefaultBranch, "write the branch's short name, as in main")
+	}
+	c.location(path{"registry", "cache"}, c.m.Registry.Cache)
+	c.location(path{"registry", "deploy"}, c.m.Registry.Deploy)
+	if c.m.Registry.Deploy == "" {
+		c.m.Registry.Deploy = c.m.Registry.Cache
+	}
+	c.baseImages()
+}
+
+const componentHint = "use lower-case letters and digits, with . _ - between them"
+
+// matches reports a value that does not have the form of its kind.
+func (c *checker) matches(p path, pattern, value, hint string) {
+	if !c.grammar.match(pattern, value) {
+		c.at(p, hint, "%s does not have the right form", excerptOf(value))
+	}
+}
+
+func (c *checker) location(p path, l Location) {
+	plain := strings.Replace(string(l), namePlaceholder, "name", 1)
+	switch {
+	case l == "":
+	case strings.Contains(plain, "://"):
+		c.at(p, "leave out everything up to //", "a registry is written without its scheme")
+	case strings.ContainsAny(plain, "{}"):
+		c.at(p, "only "+namePlaceholder+" is replaced, and only once", "%s does not have the right form", excerptOf(string(l)))
+	case len(plain) > 120:
+		c.at(p, "repository names end at 255 characters", "a registry of more than 120 characters")
+	default:
+		c.matches(p, locationPattern, plain, "write the host and where to put images, as in ghcr.io/acme")
+	}
+}
+
+func (c *checker) baseImages() {
+	const hint = "write it as in docker.io/library/debian:12 or debian@sha256:..."
+	for from, to := range c.m.BaseImages {
+		p := path{"baseImages", from}
+		if !c.grammar.match(referencePattern, from) {
+			c.atKey(p, hint, "%s is not an image reference", excerptOf(from))
+		}
+		if !c.grammar.match(referencePattern, to) && !c.grammar.match(digestPattern, to) {
+			c.at(p, hint, "%s is neither an image reference nor a digest", excerptOf(to))
+		}
+	}
+}
+
+// folders checks where a project lies; all other paths begin there.
+func (c *checker) folders(p *Project) {
+	at := path{"projects", p.Name, "buildDir"}
+	if p.BuildDir == "" {
+		c.at(at, "", "the field %q is missing", "buildDir")
+		p.BuildDir = "."
+	}
+	p.BuildDir = c.inside(at, "", p.BuildDir)
+	if p.ProjectDir == "" {
+		p.ProjectDir = p.BuildDir
+		return
+	}
+	p.ProjectDir = c.inside(path{"projects", p.Name, "projectDir"}, "", p.ProjectDir)
+}
+
+func (c *checker) dockerfile(p *Project) {
+	name := firstOf(p.Dockerfile, "Dockerfile")
+	p.Dockerfile = c.inside(path{"projects", p.Name, "dockerfile"}, p.BuildDir, name)
+}
+
+// inside gives a clean path from the root, which must not leave the repository.
+func (c *checker) inside(p path, base, value string) string {
+	clean := slashpath.Join(base, value)
+	switch {
+	case strings.Contains(value, `\`):
+		c.at(p, "write / between folders", "%s has a backslash", excerptOf(value))
+	case strings.ContainsFunc(value, unicode.IsControl):
+		c.at(p, "", "%s has a control character", excerptOf(value))
+	case slashpath.IsAbs(value):
+		c.at(p, "paths are relative to the root of the repository", "%s is absolute", excerptOf(value))
+	case clean == ".." || strings.HasPrefix(clean, "../"):
+		c.at(p, "", "%s leaves the repository", excerptOf(value))
+	default:
+		return clean
+	}
+	return "."
+}
+
+// project checks what is left when the folders are known.
+func (c *checker) project(p *Project) {
+	at := path{"projects", p.Name}
+	c.projectName(at, p.Name)
+	if p.Interface == "" {
+		p.Interface = "1.0"
+	}
+	c.matches(append(at, "interface"), interfacePattern, p.Interface, "write two numbers, as in 1.0")
+	if p.Network == "" {
+		p.Network = "default"
+	}
+	c.patterns(p)
+	c.platforms(p)
+	c.secrets(p)
+	c.dependencies(p)
+	c.buildArgs(p)
+	c.jobs(p)
+}
+
+func (c *checker) projectName(at path, name string) {
+	switch {
+	case name == "":
+		c.atKey(at, componentHint, "a project without a name")
+	case len(name) > maxName:
+		c.atKey(at, "", "a name of %d characters; %d are allowed", len(name), maxName)
+	case !c.grammar.match(componentPattern, name):
+		c.atKey(at, componentHint, "%s cannot be the name of an image repository", excerptOf(name))
+	case strings.HasPrefix(name, "slipway"+flatSlash), strings.HasPrefix(name, "untrusted"+flatSlash):
+		c.atKey(at, "choose another name", "%s is kept for slipway's own records", excerptOf(name))
+	}
+}
+
+func (c *checker) patterns(p *Project) {
+	at := path{"projects", p.Name, "rebuildPatterns"}
+	if p.RebuildPatterns == nil {
+		p.RebuildPatterns = []string{folderPattern(p.ProjectDir)}
+		return
+	}
+	if len(p.RebuildPatterns) == 0 {
+		c.at(at, "leave it out for "+folderPattern(p.ProjectDir), "without a pattern, no file would rebuild the project")
+	}
+	for i, pattern := range p.RebuildPatterns {
+		if problem := c.regexp(pattern); problem != "" {
+			c.at(append(at, strconv.Itoa(i)), patternHint(pattern), "%s is not a regular expression: %s", excerptOf(pattern), problem)
+		}
+	}
+}
+
+// regexp tells what is wrong with a regular expression, or "". Parsing finds all
+// that compiling would; compiling every pattern of a large manifest takes longer
+// than all the rest.
+func (c *checker) regexp(pattern string) string {
+	problem, known := c.regexps[pattern]
+	if !known {
+		if _, err := syntax.Parse(pattern, syntax.Perl); err != nil {
+			problem = err.Error()
+		}
+		c.regexps[pattern] = problem
+	}
+	return problem
+}
+
+func patternHint(pattern string) string {
+	for _, assertion := range []string{"(?=", "(?!", "(?<=", "(?<!"} {
+		if strings.Contains(pattern, assertion) {
+			return "RE2 has no " + assertion + "...)"
+		}
+	}
+	if strings.HasPrefix(pattern, "*") {
+		return "these are regular expressions, not globs: write .* for *"
+	}
+	return ""
+}
+
+func (c *checker) platforms(p *Project) {
+	common := map[string]string{"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "armv7": "arm/v7", "i386": "386"}
+	for i, platform := range p.Platforms {
+		at := path{"projects", p.Name, "platforms", strconv.Itoa(i)}
+		system, arch, _ := strings.Cut(platform, "/")
+		switch {
+		case common[arch] != "":
+			c.at(at, "write "+system+"/"+common[arch], "%s is not what images call this platform", excerptOf(platform))
+		case slices.Contains(p.Platforms[:i], platform):
+			c.at(at, "", "%s is there twice", excerptOf(platform))
+		default:
+			c.matches(at, platformPattern, platform, "write os/arch or os/arch/variant, as in linux/amd64 or linux/arm/v7")
+		}
+	}
+}
+
+func (c *checker) secrets(p *Project) {
+	for id, secret := range p.Secrets {
+		at := path{"projects", p.Name, "secrets", id}
+		if !c.grammar.match(wordPattern, id) {
+			c.atKey(at, "use letters and digits, with . _ - between them", "%s cannot be the id of a secret", excerptOf(id))
+		}
+		if (secret.Env == "") == (secret.File == "") {
+			c.at(at, `write {"env": "NAME"} or {"file": "path"}`, "a secret has exactly one of env and file")
+		}
+		if secret.Env != "" {
+			c.matches(append(at, "env"), variablePattern, secret.Env, "write the variable's name alone")
+		}
+	}
+}
+
+func (c *checker) buildArgs(p *Project) {
+	images := map[string]Dependency{"SOURCE_DATE_EPOCH": {Name: "slipway"}}
+	for _, d := range p.ImageInputs() {
+		images[ImageArg(d.Name)] = d
+	}
+	for name := range p.BuildArgs {
+		at := path{"projects", p.Name, "buildArgs", name}
+		if !c.grammar.match(variablePattern, name) {
+			c.atKey(at, "use letters, digits and _", "%s cannot be the name of a build argument", excerptOf(name))
+		}
+		if d, taken := images[name]; taken {
+			c.atKey(at, "", "the build argument %s is set by %s", name, d)
+		}
+	}
+}
+
+// scopes gives a project's dependencies with the names of their scopes.
+func (d *Dependencies) scopes() [4]scope {
+	return [4]scope{{"build", &d.Build}, {"compile", &d.Compile}, {"runtime", &d.Runtime}, {"test", &d.Test}}
+}
+
+type scope struct {
+	name string
+	list *[]Dependency
+}
+
+func (c *checker) dependencies(p *Project) {
+	at := path{"projects", p.Name, "dependencies"}
+	args := map[string]Dependency{}
+	for _, scope := range p.Dependencies.scopes() {
+		c.dependencyList(append(at, scope.name), scope)
+		for i, d := range *scope.list {
+			here := append(at, scope.name, strconv.Itoa(i))
+			if isImage := scope.name == "build" || scope.name == "compile"; isImage && d.Name != "" {
+				c.imageArg(here, args, d)
+			} else if d.Name == p.Name && d.Interface == "" {
+				c.at(here, "", "%s depends on itself", excerptOf(p.Name))
+			}
+		}
+	}
+}
+
+// dependencyList checks each dependency by itself. The legacy form may hold empty
+// and repeated ones.
+func (c *checker) dependencyList(at path, s scope) {
+	for i, d := range *s.list {
+		here := append(at, strconv.Itoa(i))
+		if d.Name != "" {
+			c.dependency(here, d)
+		}
+		if d.Name != "" && !c.legacy && slices.Contains((*s.list)[:i], d) {
+			c.at(here, "", "%s is there twice", excerptOf(d.String()))
+		}
+	}
+}
+
+func (c *checker) dependency(at path, d Dependency) {
+	const hint = `write a project of this manifest as "base", a package of a version set as "base@1.0"`
+	switch {
+	case d.Interface != "":
+		c.matches(at, dependencyPattern, d.String(), hint)
+	case c.m.Projects[d.Name] == nil:
+		c.at(at, c.suggestProject(d.Name), "there is no project %s", excerptOf(d.Name))
+	}
+}
+
+// suggestProject looks through all projects, and therefore not for every one of
+// very many faults.
+func (c *checker) suggestProject(name string) string {
+	if len(c.faults) > shown {
+		return ""
+	}
+	return suggest(name, c.names)
+}
+
+// imageArg reports two dependencies that would set one build argument.
+func (c *checker) imageArg(at path, seen map[string]Dependency, d Dependency) {
+	arg := ImageArg(d.Name)
+	if other, taken := seen[arg]; taken && other != d {
+		c.at(at, "rename one of them", "%s and %s both set the build argument %s", other, d, arg)
+		return
+	}
+	seen[arg] = d
+}
