@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"errors"
+	"fmt"
 	slashpath "path"
 	"regexp/syntax"
 	"slices"
@@ -123,12 +125,13 @@ func (c *checker) inside(p path, base, value string) string {
 
 // project checks what is left when the folders are known.
 func (c *checker) project(p *Project) {
-	at := path{"projects", p.Name}
-	c.projectName(at, p.Name)
+	c.projectName(p.Name)
 	if p.Interface == "" {
-		p.Interface = "1.0"
+		p.Interface = defaultInterface
 	}
-	c.matches(append(at, "interface"), interfacePattern, p.Interface, "write two numbers, as in 1.0")
+	if p.Interface != defaultInterface {
+		c.matches(path{"projects", p.Name, "interface"}, interfacePattern, p.Interface, "write two numbers, as in 1.0")
+	}
 	if p.Network == "" {
 		p.Network = "default"
 	}
@@ -140,7 +143,8 @@ func (c *checker) project(p *Project) {
 	c.jobs(p)
 }
 
-func (c *checker) projectName(at path, name string) {
+func (c *checker) projectName(name string) {
+	at := path{"projects", name}
 	switch {
 	case name == "":
 		c.atKey(at, componentHint, "a project without a name")
@@ -164,7 +168,7 @@ func (c *checker) patterns(p *Project) {
 	}
 	for i, pattern := range p.RebuildPatterns {
 		if problem := c.regexp(pattern); problem != "" {
-			c.at(append(at, strconv.Itoa(i)), patternHint(pattern), "%s is not a regular expression: %s", excerptOf(pattern), problem)
+			c.at(at.to(strconv.Itoa(i)), patternHint(pattern), "%s", problem)
 		}
 	}
 }
@@ -173,10 +177,15 @@ func (c *checker) patterns(p *Project) {
 // that compiling would; compiling every pattern of a large manifest takes longer
 // than all the rest.
 func (c *checker) regexp(pattern string) string {
+	if !strings.ContainsAny(pattern, `\.+*?()|[]{}`) {
+		return "" // plain text, perhaps with anchors
+	}
 	problem, known := c.regexps[pattern]
 	if !known {
-		if _, err := syntax.Parse(pattern, syntax.Perl); err != nil {
-			problem = err.Error()
+		_, err := syntax.Parse(pattern, syntax.Perl)
+		var fault *syntax.Error
+		if errors.As(err, &fault) {
+			problem = fmt.Sprintf("%s is not a regular expression: %s", excerptOf(pattern), fault.Code)
 		}
 		c.regexps[pattern] = problem
 	}
@@ -196,6 +205,9 @@ func patternHint(pattern string) string {
 }
 
 func (c *checker) platforms(p *Project) {
+	if len(p.Platforms) == 0 {
+		return
+	}
 	common := map[string]string{"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "armv7": "arm/v7", "i386": "386"}
 	for i, platform := range p.Platforms {
 		at := path{"projects", p.Name, "platforms", strconv.Itoa(i)}
@@ -221,92 +233,24 @@ func (c *checker) secrets(p *Project) {
 			c.at(at, `write {"env": "NAME"} or {"file": "path"}`, "a secret has exactly one of env and file")
 		}
 		if secret.Env != "" {
-			c.matches(append(at, "env"), variablePattern, secret.Env, "write the variable's name alone")
+			c.matches(at.to("env"), variablePattern, secret.Env, "write the variable's name alone")
 		}
 	}
 }
 
 func (c *checker) buildArgs(p *Project) {
-	images := map[string]Dependency{"SOURCE_DATE_EPOCH": {Name: "slipway"}}
-	for _, d := range p.ImageInputs() {
-		images[ImageArg(d.Name)] = d
-	}
 	for name := range p.BuildArgs {
 		at := path{"projects", p.Name, "buildArgs", name}
 		if !c.grammar.match(variablePattern, name) {
 			c.atKey(at, "use letters, digits and _", "%s cannot be the name of a build argument", excerptOf(name))
 		}
-		if d, taken := images[name]; taken {
-			c.atKey(at, "", "the build argument %s is set by %s", name, d)
+		if name == "SOURCE_DATE_EPOCH" {
+			c.atKey(at, "", "slipway sets the build argument %s itself", name)
 		}
-	}
-}
-
-// scopes gives a project's dependencies with the names of their scopes.
-func (d *Dependencies) scopes() [4]scope {
-	return [4]scope{{"build", &d.Build}, {"compile", &d.Compile}, {"runtime", &d.Runtime}, {"test", &d.Test}}
-}
-
-type scope struct {
-	name string
-	list *[]Dependency
-}
-
-func (c *checker) dependencies(p *Project) {
-	at := path{"projects", p.Name, "dependencies"}
-	args := map[string]Dependency{}
-	for _, scope := range p.Dependencies.scopes() {
-		c.dependencyList(append(at, scope.name), scope)
-		for i, d := range *scope.list {
-			here := append(at, scope.name, strconv.Itoa(i))
-			if isImage := scope.name == "build" || scope.name == "compile"; isImage && d.Name != "" {
-				c.imageArg(here, args, d)
-			} else if d.Name == p.Name && d.Interface == "" {
-				c.at(here, "", "%s depends on itself", excerptOf(p.Name))
+		for _, d := range p.ImageInputs() {
+			if ImageArg(d.Name) == name {
+				c.atKey(at, "", "the build argument %s is set by the dependency %s", name, d)
 			}
 		}
 	}
-}
-
-// dependencyList checks each dependency by itself. The legacy form may hold empty
-// and repeated ones.
-func (c *checker) dependencyList(at path, s scope) {
-	for i, d := range *s.list {
-		here := append(at, strconv.Itoa(i))
-		if d.Name != "" {
-			c.dependency(here, d)
-		}
-		if d.Name != "" && !c.legacy && slices.Contains((*s.list)[:i], d) {
-			c.at(here, "", "%s is there twice", excerptOf(d.String()))
-		}
-	}
-}
-
-func (c *checker) dependency(at path, d Dependency) {
-	const hint = `write a project of this manifest as "base", a package of a version set as "base@1.0"`
-	switch {
-	case d.Interface != "":
-		c.matches(at, dependencyPattern, d.String(), hint)
-	case c.m.Projects[d.Name] == nil:
-		c.at(at, c.suggestProject(d.Name), "there is no project %s", excerptOf(d.Name))
-	}
-}
-
-// suggestProject looks through all projects, and therefore not for every one of
-// very many faults.
-func (c *checker) suggestProject(name string) string {
-	if len(c.faults) > shown {
-		return ""
-	}
-	return suggest(name, c.names)
-}
-
-// imageArg reports two dependencies that would set one build argument.
-func (c *checker) imageArg(at path, seen map[string]Dependency, d Dependency) {
-	arg := ImageArg(d.Name)
-	if other, taken := seen[arg]; taken && other != d {
-		c.at(at, "rename one of them", "%s and %s both set the build argument %s", other, d, arg)
-		return
-	}
-	seen[arg] = d
 }

@@ -9,6 +9,9 @@ import (
 const maxRetries = 10
 
 func (c *checker) jobs(p *Project) {
+	if len(p.Jobs) == 0 {
+		return
+	}
 	for name, job := range p.Jobs {
 		at := path{"projects", p.Name, "jobs", name}
 		job.Name = name
@@ -18,9 +21,9 @@ func (c *checker) jobs(p *Project) {
 		job.complete()
 		c.whatRuns(at, p, job)
 		if job.Retries < 0 || job.Retries > maxRetries {
-			c.at(append(at, "retries"), "", "retries must be from 0 to %d, not %d", maxRetries, job.Retries)
+			c.at(at.to("retries"), "", "retries must be from 0 to %d, not %d", maxRetries, job.Retries)
 		}
-		c.dependencyList(append(at, "dependencies"), scope{"", &job.Dependencies})
+		c.dependencyList(at.to("dependencies"), job.Dependencies)
 		c.needs(at, p, job)
 	}
 	c.needCycles(p)
@@ -39,24 +42,24 @@ func (j *Job) complete() {
 func (c *checker) whatRuns(at path, p *Project, j *Job) {
 	switch {
 	case j.Command != nil && (len(j.Command) == 0 || j.Command[0] == ""):
-		c.at(append(at, "command"), "", "an empty command")
+		c.at(at.to("command"), "", "an empty command")
 	case j.Kind == Script && !c.legacy && (j.Command == nil) == (j.File == ""):
 		c.at(at, "", "a job of kind script has exactly one of command and file")
 	case j.Kind == Container && j.File != "":
-		c.at(append(at, "file"), "a container runs its command, or what its image says", "a job of kind container has no file")
+		c.at(at.to("file"), "a container runs its command, or what its image says", "a job of kind container has no file")
 	case j.Kind == Compose && j.File == "":
 		c.at(at, `add "file", the compose file`, "a job of kind compose has a file")
 	case j.Kind == Compose && j.Command != nil:
-		c.at(append(at, "command"), "the compose file says what runs", "a job of kind compose has no command")
+		c.at(at.to("command"), "the compose file says what runs", "a job of kind compose has no command")
 	}
 	if j.File != "" {
-		j.File = c.inside(append(at, "file"), p.ProjectDir, j.File)
+		j.File = c.inside(at.to("file"), p.ProjectDir, j.File)
 	}
 }
 
 func (c *checker) needs(at path, p *Project, j *Job) {
 	for i, name := range j.Needs {
-		here := append(at, "needs", strconv.Itoa(i))
+		here := at.to("needs", strconv.Itoa(i))
 		needed := p.Jobs[name]
 		switch {
 		case needed == nil:

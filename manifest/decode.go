@@ -253,8 +253,7 @@ func (dep *Dependency) fromNode(d *decoder, n *node) {
 	dep.Name, dep.Interface, versioned = strings.Cut(n.text, "@")
 	if versioned && (dep.Name == "" || dep.Interface == "") {
 		*dep = Dependency{}
-		d.spoil(n.at, `write a project of this manifest as "base", a package of a version set as "base@1.0"`,
-			"%s is not a dependency", excerptOf(n.text))
+		d.spoil(n.at, dependencyHint, "%s is not a dependency", excerptOf(n.text))
 	}
 }
 

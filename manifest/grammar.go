@@ -24,6 +24,8 @@ const (
 // are put before it, it must stay under the 255 characters of a repository.
 const maxName = 128
 
+const defaultInterface = "1.0"
+
 // grammar matches whole values against the patterns, each compiled when it is
 // first needed.
 type grammar map[string]*regexp.Regexp

@@ -69,19 +69,18 @@ func (c *checker) sortProjects() []string {
 	}
 	return sortByNeed(c.names, needs, func(cycle []string) {
 		last := cycle[len(cycle)-1]
-		c.at(c.m.edge(last, cycle[0]), "a project cannot be built from what it is needed for",
+		c.at(c.m.edge(last, Dependency{Name: cycle[0]}), "a project cannot be built from what it is needed for",
 			"projects need each other to be built: %s", strings.Join(append(cycle, cycle[0]), " -> "))
 	})
 }
 
-// edge gives the path of the dependency of one project on another.
-func (m *Manifest) edge(from, to string) path {
-	for _, scope := range m.Projects[from].Dependencies.scopes() {
-		if i := slices.Index(*scope.list, Dependency{Name: to}); i >= 0 {
-			return path{"projects", from, "dependencies", scope.name, strconv.Itoa(i)}
-		}
+// edge gives the path of a dependency that a project is built from.
+func (m *Manifest) edge(from string, to Dependency) path {
+	deps := &m.Projects[from].Dependencies
+	if i := slices.Index(deps.Build, to); i >= 0 {
+		return path{"projects", from, "dependencies", "build", strconv.Itoa(i)}
 	}
-	return path{"projects", from}
+	return path{"projects", from, "dependencies", "compile", strconv.Itoa(slices.Index(deps.Compile, to))}
 }
 
 // sortByNeed orders names so that each comes after what it needs. It reports

@@ -3,6 +3,7 @@ package manifest
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -27,6 +28,9 @@ type jsonParser struct {
 	// start is where the line would have started if all its characters so far had
 	// been one byte, so that i-start counts characters.
 	start int
+	// What objects and lists that are not at their end hold so far, outermost first.
+	fields []field
+	items  []node
 }
 
 func parseJSON(src string) (node, error) {
@@ -69,9 +73,10 @@ func (p *jsonParser) value(depth int) (node, error) {
 
 func (p *jsonParser) object(n *node, depth int) error {
 	p.i++
+	outer := len(p.fields)
 	for {
 		p.space()
-		if p.peek() == '}' && len(n.fields) == 0 {
+		if p.peek() == '}' && len(p.fields) == outer {
 			p.i++
 			return nil
 		}
@@ -91,8 +96,10 @@ func (p *jsonParser) object(n *node, depth int) error {
 		if f.value, err = p.value(depth + 1); err != nil {
 			return err
 		}
-		n.fields = append(n.fields, f)
+		p.fields = append(p.fields, f)
 		if done, err := p.next('}'); done || err != nil {
+			n.fields = slices.Clone(p.fields[outer:])
+			p.fields = p.fields[:outer]
 			return err
 		}
 	}
@@ -100,9 +107,10 @@ func (p *jsonParser) object(n *node, depth int) error {
 
 func (p *jsonParser) list(n *node, depth int) error {
 	p.i++
+	outer := len(p.items)
 	for {
 		p.space()
-		if p.peek() == ']' && len(n.items) == 0 {
+		if p.peek() == ']' && len(p.items) == outer {
 			p.i++
 			return nil
 		}
@@ -110,8 +118,10 @@ func (p *jsonParser) list(n *node, depth int) error {
 		if err != nil {
 			return err
 		}
-		n.items = append(n.items, item)
+		p.items = append(p.items, item)
 		if done, err := p.next(']'); done || err != nil {
+			n.items = slices.Clone(p.items[outer:])
+			p.items = p.items[:outer]
 			return err
 		}
 	}

@@ -209,8 +209,7 @@ func (c *checker) patternLines(file, content string) []string {
 		}
 		if problem := c.regexp(pattern); problem != "" {
 			at := position{int32(i) + 1, int32(strings.Index(line, pattern)) + 1} //nolint:gosec // see jsonParser.here
-			message := fmt.Sprintf("%s is not a regular expression: %s", excerptOf(pattern), problem)
-			c.faults = append(c.faults, source.fault(at, message, patternHint(pattern)))
+			c.faults = append(c.faults, source.fault(at, problem, patternHint(pattern)))
 			continue
 		}
 		patterns = append(patterns, pattern)

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Manifest is a sound build manifest: every rule has been checked, every default
@@ -225,5 +226,12 @@ func (p *Project) ImageInputs() []Dependency {
 // ImageArg is the build argument that holds a dependency's image: "MY_BASE_IMAGE"
 // for "my-base".
 func ImageArg(project string) string {
-	return strings.NewReplacer("-", "_", ".", "_").Replace(strings.ToUpper(project)) + "_IMAGE"
+	return strings.Map(variableRune, project) + "_IMAGE"
+}
+
+func variableRune(r rune) rune {
+	if r == '-' || r == '.' {
+		return '_'
+	}
+	return unicode.ToUpper(r)
 }

@@ -57,6 +57,11 @@ func (n *node) field(key string) *field {
 // this package hold it; the file may write it shorter.
 type path []string
 
+// to gives the path of a value further in. It never shares memory with another.
+func (p path) to(segments ...string) path {
+	return append(p[:len(p):len(p)], segments...)
+}
+
 // tree is a file's root node and finds values in it by path.
 type tree struct {
 	root  node
