@@ -25,6 +25,10 @@ type Event struct {
 	DefaultBranch string
 	Commit        string // full id
 	RunURL        string // the page of this run
+
+	// Getenv reads the environment of the run, for what is about the machine and
+	// not about the event. It is the process's, or a test's.
+	Getenv func(string) string
 }
 
 // Interactive reports whether a person is likely to be watching.
@@ -32,6 +36,12 @@ func (e Event) Interactive() bool { return e.Provider == Local }
 
 // Detect recognises the system from its environment, which getenv reads.
 func Detect(getenv func(string) string) Event {
+	e := detect(getenv)
+	e.Getenv = getenv
+	return e
+}
+
+func detect(getenv func(string) string) Event {
 	switch {
 	case getenv("GITHUB_ACTIONS") == "true":
 		return github(getenv)

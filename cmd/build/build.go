@@ -1,0 +1,135 @@
+// Package build is the command "build".
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"slipway/manifest"
+	"slipway/tools/build"
+	"slipway/tools/ci"
+	"slipway/tools/cli"
+	"slipway/tools/console"
+	"slipway/tools/engine"
+	"slipway/tools/workspace"
+)
+
+// Command builds what is missing.
+type Command struct {
+	cli.Source
+	cli.Registry
+	cli.Engine
+	cli.Branches
+	cli.Output
+	cli.Progress
+
+	Projects  []string `arg:"" optional:"" name:"project" predictor:"project" help:"Projects to build."`
+	All       bool     `help:"Build every project of the manifest."`
+	NoDeps    bool     `help:"Do not build dependencies: fail when one is missing."`
+	KeepGoing bool     `short:"k" help:"Go on with what does not depend on a failed project."`
+	Dirty     bool     `help:"Build the work tree as it is. What only exists there is pushed, but never recorded as built."`
+	Jobs      int      `short:"j" default:"4" env:"SLIPWAY_JOBS" help:"How many projects to build at the same time."`
+	DryRun    bool     `short:"n" help:"Print what would be built, and why, and stop."`
+}
+
+// Help is the long help.
+func (Command) Help() string {
+	return `Compares the commit with the registry, builds what is missing with BuildKit, and
+records each success as a tag, so that the next run builds nothing.
+
+Standard output has one line for each project: its name and its image by digest.
+
+  slipway build --all                  everything that is missing
+  slipway build web                    web, and what it depends on
+  slipway build --all --dry-run        the plan alone`
+}
+
+// Run builds.
+func (c *Command) Run(ctx context.Context, s console.Streams, e ci.Event) (err error) {
+	if c.All == (len(c.Projects) > 0) {
+		return cli.Usagef("slipway build web, or slipway build --all", "name the projects to build, or give --all")
+	}
+	if c.Jobs < 1 {
+		return cli.Usagef("", "--jobs is %d, and must be at least 1", c.Jobs)
+	}
+	repo, err := c.OpenRepo(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, repo.Close()) }()
+	w, err := c.Source.Open(ctx, s, repo, "", c.Dirty)
+	if err != nil {
+		return err
+	}
+	if !c.Dirty {
+		if err := cli.WarnDirty(ctx, s, repo); err != nil {
+			return err
+		}
+	}
+	q, client, err := cli.Ask(ctx, s, e, w, c.Source, c.Registry, c.Branches)
+	if err != nil {
+		return err
+	}
+	q.Projects, q.NoDeps = c.Projects, c.NoDeps
+	decision, err := build.Decide(ctx, q)
+	if err != nil {
+		return err
+	}
+	if c.DryRun {
+		return c.printPlan(s, decision.Plan)
+	}
+	progress := &console.Redactor{}
+	display := console.NewProgress(s, c.Progress.Progress, progress)
+	report, err := build.Execute(ctx, decision, build.Job{
+		Question:   q,
+		OpenEngine: func(ctx context.Context) (engine.Engine, error) { return c.Engine.Open(ctx, s, e, client) },
+		Ensure:     client.Ensure,
+		Secret:     func(secret manifest.Secret) ([]byte, error) { return readSecret(e, w, secret) },
+		Redact:     progress,
+		Progress:   display,
+		Now:        s.Now,
+		Jobs:       c.Jobs,
+		KeepGoing:  c.KeepGoing,
+	})
+	display.Close()
+	return errors.Join(err, c.printReport(s, report))
+}
+
+func (c *Command) printPlan(s console.Streams, plan build.Plan) error {
+	if c.JSON() {
+		return cli.PrintJSON(s.Out, plan)
+	}
+	return plan.Text(s.Out)
+}
+
+// printReport prints the product on standard output, and the table for people.
+func (c *Command) printReport(s console.Streams, report build.Report) error {
+	if c.JSON() {
+		return cli.PrintJSON(s.Out, report)
+	}
+	if c.Progress.Progress != console.Quiet {
+		if err := report.Table(s.Err); err != nil {
+			return err
+		}
+	}
+	return report.References(s.Out)
+}
+
+// readSecret reads a build secret from where the manifest says it is.
+func readSecret(e ci.Event, w *workspace.Workspace, secret manifest.Secret) ([]byte, error) {
+	if secret.Env != "" {
+		value := e.Getenv(secret.Env)
+		if value == "" {
+			return nil, console.Hinted(fmt.Errorf("environment variable %s is not set", secret.Env), "set it for this command")
+		}
+		return []byte(value), nil
+	}
+	path := secret.File
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(w.Repo.WorkTree(), path)
+	}
+	return os.ReadFile(path) //nolint:gosec // the manifest of the repository names it
+}

@@ -1,0 +1,75 @@
+// Package plan is the command "plan".
+package plan
+
+import (
+	"context"
+	"errors"
+
+	"slipway/tools/build"
+	"slipway/tools/ci"
+	"slipway/tools/cli"
+	"slipway/tools/console"
+	"slipway/tools/gitrepo"
+)
+
+// Command prints what would be built, and why.
+type Command struct {
+	cli.Source
+	cli.Registry
+	cli.Branches
+
+	Projects []string `arg:"" optional:"" name:"project" predictor:"project" help:"Projects to plan for (all)."`
+	Commit   string   `placeholder:"REV" help:"The commit to plan for (HEAD). Its own manifest is read."`
+	Against  string   `placeholder:"REV" help:"Compare with another commit instead of the registry: which projects changed."`
+	Format   string   `short:"f" enum:"text,json,dot,mermaid,github,gitlab,circleci" default:"text" help:"What to print: ${enum}."`
+	Output   string   `short:"o" enum:"text,json" default:"text" help:"The same as --format for text and json."`
+}
+
+// Help is the long help.
+func (Command) Help() string {
+	return `Says for each project whether it would be built or reused, and why. Nothing is
+built or written.
+
+  slipway plan                         what is missing in the registry
+  slipway plan --against origin/main   what a branch changed; needs no registry
+  slipway plan --format github >> "$GITHUB_OUTPUT"`
+}
+
+// Run plans.
+func (c *Command) Run(ctx context.Context, s console.Streams, e ci.Event) (err error) {
+	repo, err := c.OpenRepo(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, repo.Close()) }()
+	plan, err := c.plan(ctx, s, e, repo)
+	if err != nil {
+		return err
+	}
+	format := build.Format(c.Format)
+	if c.Output == "json" {
+		format = build.JSON
+	}
+	return plan.Write(s.Out, format)
+}
+
+func (c *Command) plan(ctx context.Context, s console.Streams, e ci.Event, repo *gitrepo.Repo) (build.Plan, error) {
+	w, err := c.Open(ctx, s, repo, c.Commit, false)
+	if err != nil {
+		return build.Plan{}, err
+	}
+	if c.Against != "" {
+		before, err := c.Open(ctx, s, repo, c.Against, false)
+		if err != nil {
+			return build.Plan{}, err
+		}
+		return build.Compare(ctx, before, w, c.Projects)
+	}
+	q, _, err := cli.Ask(ctx, s, e, w, c.Source, c.Registry, c.Branches)
+	if err != nil {
+		return build.Plan{}, err
+	}
+	q.Projects = c.Projects
+	decision, err := build.Decide(ctx, q)
+	return decision.Plan, err
+}

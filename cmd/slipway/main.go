@@ -1,0 +1,58 @@
+// Slipway is a stateless toolkit for continuous integration that a container
+// registry drives. This package puts the commands together; each has a folder of
+// its own beside it.
+package main
+
+import (
+	"context"
+	"os"
+	"time"
+
+	kongcompletion "github.com/jotaen/kong-completion"
+	"golang.org/x/term"
+
+	"slipway/cmd/build"
+	"slipway/cmd/image"
+	"slipway/cmd/plan"
+	"slipway/cmd/version"
+	"slipway/tools/ci"
+	"slipway/tools/cli"
+	"slipway/tools/console"
+)
+
+// commands are all there are: adding one is a folder and a line.
+type commands struct {
+	Build      build.Command             `cmd:"" help:"Build what is missing, and record it."`
+	Plan       plan.Command              `cmd:"" help:"Say what would be built, and why."`
+	Image      image.Command             `cmd:"" help:"Look at, tag, copy and unpack images."`
+	Completion kongcompletion.Completion `cmd:"" help:"Print the set-up of shell completion."`
+	Version    version.Command           `cmd:"" help:"Print the version."`
+}
+
+func main() { os.Exit(run()) }
+
+// run is the program without its exit, for tests.
+func run() int {
+	return program().Run(context.Background(), os.Args)
+}
+
+func program() cli.Program {
+	return cli.Program{
+		Commands:    &commands{},
+		Name:        "slipway",
+		Description: "Build what changed, run a test once, ship what was built together. The registry is the only state.",
+		Streams:     streams(),
+		Event:       ci.Detect(os.Getenv),
+	}
+}
+
+func streams() console.Streams {
+	s := console.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Now: time.Now}
+	fd := int(os.Stderr.Fd())
+	if s.Terminal = term.IsTerminal(fd); s.Terminal {
+		s.Width, _, _ = term.GetSize(fd)
+		s.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+		s.Terminal = os.Getenv("TERM") != "dumb"
+	}
+	return s
+}

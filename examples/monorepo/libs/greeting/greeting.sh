@@ -1,0 +1,4 @@
+# greeting NAME prints a greeting.
+greeting() {
+	echo "hello, $1"
+}

@@ -1,0 +1,256 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"slipway/manifest"
+	"slipway/tools/contenthash"
+	"slipway/tools/gitrepo"
+	"slipway/tools/records"
+	"slipway/tools/registry"
+	"slipway/tools/workspace"
+)
+
+// Records answers what has been built, and takes down what was.
+type Records interface {
+	Image(project string) registry.Repository
+	Branch(ctx context.Context, branch string) (*records.Commit, error)
+	Built(ctx context.Context, project string, h contenthash.Hash) (registry.Digest, bool, error)
+	MarkBuilt(ctx context.Context, project string, h contenthash.Hash, d registry.Digest) error
+	WriteCommit(ctx context.Context, c records.Commit, branch string) error
+}
+
+// Question is what a plan is made for.
+type Question struct {
+	Workspace     *workspace.Workspace
+	Records       Records
+	Projects      []string // what to build; none is every project
+	NoDeps        bool     // dependencies must be there already
+	Branch        string   // whose record is the first hint; "" is none
+	DefaultBranch string   // whose record is the hint where Branch has none
+	// Open returns the workspace of another commit of the same repository, to
+	// compare with. nil leaves comparisons out of the reasons.
+	Open func(ctx context.Context, rev string) (*workspace.Workspace, error)
+	Warn func(format string, args ...any)
+}
+
+// lookups is how many questions the registry is asked at once.
+const lookups = 16
+
+// Decide finds out what has to be built: one read of the branch's commit record,
+// and one HEAD for each project that the record does not answer.
+func Decide(ctx context.Context, q Question) (Decision, error) {
+	d := &decider{Question: q, known: map[string]facts{}, asked: map[string]bool{}}
+	chosen, err := q.chosen(ctx)
+	if err != nil {
+		return Decision{}, err
+	}
+	if d.hint, err = q.readHint(ctx); err != nil {
+		return Decision{}, err
+	}
+	if err := d.askAll(ctx, chosen); err != nil {
+		return Decision{}, err
+	}
+	w := q.Workspace
+	plan := Plan{Schema: schema, Commit: w.Commit.ID, Dirty: w.Dirty}
+	plan.Projects = arrange(w.Manifest, w.Manifest.Order(), chosen, d.known)
+	for i := range plan.Projects {
+		plan.Projects[i].Repository = q.Records.Image(plan.Projects[i].Name)
+	}
+	if err := d.explain(ctx, &plan); err != nil {
+		return Decision{}, err
+	}
+	return Decision{Plan: plan, hint: d.hint, whole: len(q.Projects) == 0}, q.check(ctx, plan)
+}
+
+// Decision is a plan with what is needed to carry it out.
+type Decision struct {
+	Plan
+	hint  *records.Commit
+	whole bool // the plan is for every project of the manifest
+}
+
+// chosen resolves the names that were asked for. In a legacy manifest, projects
+// whose folder is gone are left out of "every project".
+func (q Question) chosen(ctx context.Context) ([]string, error) {
+	m := q.Workspace.Manifest
+	if len(q.Projects) > 0 {
+		for _, name := range q.Projects {
+			if m.Projects[name] == nil {
+				return nil, &UnknownProjectError{Name: name, Known: m.Order(), File: m.File}
+			}
+		}
+		return q.Projects, nil
+	}
+	var names []string
+	for _, name := range m.Order() {
+		there, err := q.exists(ctx, m.Projects[name])
+		if err != nil {
+			return nil, err
+		}
+		if !there && m.Legacy {
+			q.Warn("project %q is left out: its folder %s does not exist", name, m.Projects[name].BuildDir)
+			continue
+		}
+		names = append(names, name)
+	}
+	return names, nil
+}
+
+func (q Question) exists(ctx context.Context, p *manifest.Project) (bool, error) {
+	entry, ok, err := q.Workspace.Tree.Lookup(ctx, clean(p.BuildDir))
+	return ok && entry.Mode.IsTree(), err
+}
+
+// readHint reads the record of the branch, or else of the default branch. A
+// damaged one is worth a warning: it only saves requests.
+func (q Question) readHint(ctx context.Context) (*records.Commit, error) {
+	for _, branch := range slices.Compact([]string{q.Branch, q.DefaultBranch}) {
+		if branch == "" {
+			continue
+		}
+		hint, err := q.Records.Branch(ctx, branch)
+		if errors.Is(err, records.ErrDamaged) {
+			q.Warn("%v; going on without it", err)
+			continue
+		}
+		if err != nil || hint != nil {
+			return hint, err
+		}
+	}
+	return nil, nil //nolint:nilnil // no hint is a value
+}
+
+// decider gathers facts.
+type decider struct {
+	Question
+	hint *records.Commit
+
+	mu    sync.Mutex
+	known map[string]facts
+	asked map[string]bool // the registry itself has answered, not the hint
+}
+
+// askAll finds the facts of the chosen projects, then of the dependencies of
+// those that must be built, and so on. What a build will use is asked of the
+// registry even where the hint has it: the image might be gone.
+func (d *decider) askAll(ctx context.Context, chosen []string) error {
+	hinted := true
+	for wave := chosen; len(wave) > 0; hinted = false {
+		group, groupCtx := errgroup.WithContext(ctx)
+		group.SetLimit(lookups)
+		for _, name := range wave {
+			hash, err := d.Workspace.Hash(ctx, name)
+			if err != nil {
+				return err
+			}
+			if digest, ok := d.fromHint(name, hash); ok && hinted {
+				d.learn(name, facts{hash: hash, digest: digest, where: "recorded on " + short(d.hint.Commit)}, false)
+				continue
+			}
+			group.Go(func() error { return d.ask(groupCtx, name, hash) })
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		wave = d.next(wave)
+	}
+	return nil
+}
+
+func (d *decider) fromHint(name string, hash contenthash.Hash) (registry.Digest, bool) {
+	if d.hint == nil {
+		return "", false
+	}
+	built, ok := d.hint.Projects[name]
+	return built.Digest, ok && built.ContentHash == hash && built.Digest != ""
+}
+
+func (d *decider) ask(ctx context.Context, name string, hash contenthash.Hash) error {
+	f := facts{hash: hash, where: "built before"}
+	if !hash.Dirty() { // nothing is ever recorded for a dirty one
+		digest, _, err := d.Records.Built(ctx, name, hash)
+		if err != nil {
+			return err
+		}
+		f.digest = digest
+	}
+	_, hinted := d.fromHint(name, hash)
+	f.gone = hinted && f.digest == ""
+	d.learn(name, f, true)
+	return nil
+}
+
+func (d *decider) learn(name string, f facts, asked bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.known[name] = f
+	d.asked[name] = d.asked[name] || asked
+}
+
+// next returns the dependencies of those in wave that must be built, as far as
+// the registry was not asked about them.
+func (d *decider) next(wave []string) []string {
+	var next []string
+	for _, name := range wave {
+		if d.known[name].digest != "" {
+			continue
+		}
+		for _, dep := range localInputs(d.Workspace.Manifest.Projects[name]) {
+			if !d.asked[dep] && !slices.Contains(next, dep) {
+				next = append(next, dep)
+			}
+		}
+	}
+	return next
+}
+
+// check refuses a plan that cannot be carried out.
+func (q Question) check(ctx context.Context, plan Plan) error {
+	var errs []error
+	for _, s := range plan.Builds() {
+		if q.NoDeps && !slices.Contains(q.Projects, s.Name) {
+			errs = append(errs, &NotBuiltError{Project: s.Name})
+			continue
+		}
+		if err := q.buildable(ctx, s.Name); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (q Question) buildable(ctx context.Context, name string) error {
+	p := q.Workspace.Manifest.Projects[name]
+	there, err := q.exists(ctx, p)
+	if err != nil {
+		return err
+	}
+	if !there {
+		return fmt.Errorf("project %q: its folder %s does not exist at %s", name, p.BuildDir, q.Workspace)
+	}
+	in, err := q.Workspace.Inputs(ctx, name)
+	if err != nil {
+		return err
+	}
+	if len(in.Dockerfile) == 0 {
+		return fmt.Errorf("project %q: its Dockerfile %s does not exist at %s", name, p.Dockerfile, q.Workspace)
+	}
+	return nil
+}
+
+// clean turns the manifest's "." into the root of paths here.
+func clean(dir string) string {
+	if dir == "." {
+		return ""
+	}
+	return dir
+}
+
+func short(id gitrepo.ObjectID) string { return string(id[:min(8, len(id))]) }

@@ -1,0 +1,163 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"slipway/tools/console"
+	"slipway/tools/engine"
+	"slipway/tools/registry"
+)
+
+// run is one execution of a plan: every build waits for its dependencies, then
+// for a free place.
+type run struct {
+	Job
+	engine engine.Engine
+	plan   Plan
+	places chan struct{}
+	ready  map[string]chan struct{} // closed when the project's result is final
+
+	mu      sync.Mutex
+	results map[string]*Result
+}
+
+func newRun(j Job, e engine.Engine, plan Plan) *run {
+	r := &run{
+		Job: j, engine: e, plan: plan, places: make(chan struct{}, max(1, j.Jobs)),
+		ready: map[string]chan struct{}{}, results: map[string]*Result{},
+	}
+	for _, s := range plan.Projects {
+		r.ready[s.Name] = make(chan struct{})
+	}
+	return r
+}
+
+// all carries out every step and returns the results in the plan's order.
+// Unless the job keeps going, the first failure stops all others.
+func (r *run) all(ctx context.Context) []Result {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	for _, s := range r.plan.Projects {
+		wg.Go(func() {
+			result := r.step(ctx, s)
+			if result.Outcome == Failed && !r.KeepGoing {
+				stop()
+			}
+			r.mu.Lock()
+			r.results[s.Name] = &result
+			r.mu.Unlock()
+			close(r.ready[s.Name])
+		})
+	}
+	wg.Wait()
+	results := make([]Result, 0, len(r.plan.Projects))
+	for _, s := range r.plan.Projects {
+		results = append(results, *r.results[s.Name])
+	}
+	return results
+}
+
+func (r *run) step(ctx context.Context, s Step) Result {
+	result := newResult(s)
+	if s.Action != Build {
+		return result
+	}
+	images, outcome, why := r.dependencies(ctx, s)
+	if outcome != "" {
+		result.Outcome, result.Error = outcome, why
+		return result
+	}
+	select {
+	case r.places <- struct{}{}:
+		defer func() { <-r.places }()
+	case <-ctx.Done():
+		result.Outcome = Cancelled
+		return result
+	}
+	if ctx.Err() != nil { // a select chooses freely among what is ready
+		result.Outcome = Cancelled
+		return result
+	}
+	return r.timed(ctx, s, images, result)
+}
+
+// dependencies waits for the images that s is built from; outcome is "" when all
+// are there.
+func (r *run) dependencies(ctx context.Context, s Step) (images map[string]string, outcome Outcome, why string) {
+	images = map[string]string{}
+	for _, name := range s.Dependencies {
+		select {
+		case <-r.ready[name]:
+		case <-ctx.Done():
+			return nil, Cancelled, ""
+		}
+		r.mu.Lock()
+		dep := r.results[name]
+		r.mu.Unlock()
+		switch dep.Outcome {
+		case Built, Reused:
+			images[name] = dep.Reference()
+		case Cancelled:
+			return nil, Cancelled, ""
+		case Failed, Skipped:
+			return nil, Skipped, fmt.Sprintf("dependency %s failed", name)
+		}
+	}
+	return images, "", ""
+}
+
+// timed builds s and says so.
+func (r *run) timed(ctx context.Context, s Step, images map[string]string, result Result) Result {
+	began := r.Now()
+	task := r.Progress.Start(s.Name, s.Reason)
+	solved, err := r.build(ctx, s, images, task)
+	result.Seconds = r.Now().Sub(began).Seconds()
+	result.Cached, result.Ran, result.FirstMiss = solved.Cached, solved.Ran, solved.FirstMiss
+	switch {
+	case err == nil:
+		result.Outcome, result.Digest = Built, registry.Digest(solved.Digest)
+		task.Done("built " + result.Reference())
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		result.Outcome = Cancelled
+		task.Drop()
+	default:
+		result.Outcome, result.Error, result.err = Failed, err.Error(), fmt.Errorf("building %q: %w", s.Name, err)
+		task.Fail(err.Error())
+	}
+	return result
+}
+
+// build makes one image and, where it is of a commit, records it: first the image
+// by digest, then the tag that says so.
+func (r *run) build(ctx context.Context, s Step, images map[string]string, task *console.Task) (engine.Result, error) {
+	if err := r.Ensure(ctx, s.Repository); err != nil {
+		return engine.Result{}, err
+	}
+	request, err := r.request(ctx, s, images)
+	if err != nil {
+		return engine.Result{}, err
+	}
+	solved, err := r.engine.Solve(ctx, request, func(e engine.Event) { show(task, e) })
+	if err != nil || s.ContentHash.Dirty() {
+		return solved, err
+	}
+	return solved, r.Records.MarkBuilt(ctx, s.Name, s.ContentHash, registry.Digest(solved.Digest))
+}
+
+// show passes an event of the engine on to the display.
+func show(task *console.Task, e engine.Event) {
+	if len(e.Log) > 0 {
+		task.Log(e.Step, e.Log)
+	}
+	switch e.State {
+	case engine.StepStarted:
+		task.Step(e.Step, e.Name)
+	case engine.StepCached, engine.StepDone, engine.StepFailed:
+		task.EndStep(e.Step, e.Name, string(e.State))
+	case engine.StepWarning:
+	}
+}

@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"slipway/tools/build"
+	"slipway/tools/ci"
+	"slipway/tools/console"
+	"slipway/tools/gitrepo"
+	"slipway/tools/records"
+	"slipway/tools/registry"
+	"slipway/tools/workspace"
+)
+
+// Ask prepares the question what has to be built, for all projects, and the
+// registry client that it goes to.
+func Ask(
+	ctx context.Context, s console.Streams, e ci.Event, w *workspace.Workspace, src Source, reg Registry, branches Branches,
+) (build.Question, *registry.Client, error) {
+	layout, err := reg.Layout(w)
+	if err != nil {
+		return build.Question{}, nil, err
+	}
+	branch, fallback, err := branches.Resolve(ctx, e, w)
+	if err != nil {
+		return build.Question{}, nil, err
+	}
+	client := reg.Client(s, e)
+	return build.Question{
+		Workspace: w, Records: records.NewStore(client, layout), Branch: branch, DefaultBranch: fallback, Warn: s.Warn,
+		Open: func(ctx context.Context, rev string) (*workspace.Workspace, error) {
+			quiet := s
+			quiet.Err = discard{}
+			return src.Open(ctx, quiet, w.Repo, rev, false)
+		},
+	}, client, nil
+}
+
+// discard swallows warnings about an older commit's manifest.
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+// WarnDirty says so when the work tree differs from the commit that is built.
+func WarnDirty(ctx context.Context, s console.Streams, repo *gitrepo.Repo) error {
+	if repo.WorkTree() == "" {
+		return nil
+	}
+	changed, err := repo.Changes(ctx)
+	if err != nil {
+		return err
+	}
+	if len(changed) > 0 {
+		more := ""
+		if len(changed) > 1 {
+			more = fmt.Sprintf(" and %d more", len(changed)-1)
+		}
+		s.Warn("uncommitted changes are not built (%s%s); --dirty builds them", changed[0], more)
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+// Package console is what people see: streams, tables, faults with their hints,
+// and the progress of work that goes on in parallel. It owns one rule: standard
+// output carries the product (a digest, JSON, a matrix), and everything said to a
+// person goes to standard error, through here, with known secrets blotted out.
+package console
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+)
+
+// Streams connect a command to the world. A test fills them with buffers.
+type Streams struct {
+	In  io.Reader
+	Out io.Writer // the product
+	Err io.Writer // what is said to a person
+	// Terminal is whether Err is one, and Width its columns (0: not known).
+	Terminal bool
+	Width    int
+	Color    bool // Err takes colours
+	Now      func() time.Time
+}
+
+// Hinter is an error that knows what to do about it.
+type Hinter interface{ Hint() string }
+
+// Hinted adds a hint to an error: a sentence that tells what to do, without a
+// full stop, printed on a line of its own.
+func Hinted(err error, hint string) error { return &hinted{err, hint} }
+
+type hinted struct {
+	error
+	hint string
+}
+
+func (h *hinted) Unwrap() error { return h.error }
+func (h *hinted) Hint() string  { return h.hint }
+
+// Fail prints an error and the hint it carries.
+func (s Streams) Fail(err error) {
+	_, _ = fmt.Fprintf(s.Err, "%s %v\n", s.paint(red, "error:"), err)
+	var h Hinter
+	if errors.As(err, &h) && h.Hint() != "" {
+		_, _ = fmt.Fprintf(s.Err, "%s %s\n", s.paint(cyan, "hint:"), h.Hint())
+	}
+}
+
+// Warn prints a warning.
+func (s Streams) Warn(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.Err, "%s %s\n", s.paint(yellow, "warning:"), fmt.Sprintf(format, args...))
+}
+
+// Note prints something good to know.
+func (s Streams) Note(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.Err, format+"\n", args...)
+}
+
+type color string
+
+const (
+	red    color = "31"
+	green  color = "32"
+	yellow color = "33"
+	cyan   color = "36"
+	faint  color = "2"
+)
+
+func (s Streams) paint(c color, text string) string {
+	if !s.Color {
+		return text
+	}
+	return "\x1b[" + string(c) + "m" + text + "\x1b[0m"
+}
+
+// Table writes rows in columns under a header.
+func Table(w io.Writer, header []string, rows [][]string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range append([][]string{header}, rows...) {
+		line := strings.TrimRight(strings.Join(row, "\t"), "\t ")
+		if _, err := fmt.Fprintln(t, line); err != nil {
+			return fmt.Errorf("writing table: %w", err)
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("writing table: %w", err)
+	}
+	return nil
+}
+
+// Duration prints d for people: "0.4s", "12.3s", "3m05s".
+func Duration(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+	return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+}
+
+// Redactor replaces secret values in text that is about to be shown. The zero
+// value replaces nothing. Safe for concurrent use.
+type Redactor struct {
+	mu       sync.RWMutex
+	known    map[string]bool
+	replacer *strings.Replacer
+}
+
+// shortestLine is the length from which one line of a secret of several lines
+// is itself taken as secret; "}" and the like stay readable.
+const shortestLine = 4
+
+// Add makes a value secret, and each of its lines.
+func (r *Redactor) Add(secret string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known == nil {
+		r.known = map[string]bool{}
+	}
+	lines := strings.Split(secret, "\n")
+	for _, line := range lines {
+		if line = strings.TrimSpace(line); len(line) >= shortestLine || len(lines) == 1 && line != "" {
+			r.known[line] = true
+		}
+	}
+	var pairs []string
+	for value := range r.known {
+		pairs = append(pairs, value, "***")
+	}
+	r.replacer = strings.NewReplacer(pairs...)
+}
+
+// Line returns a line of text without the secrets in it.
+func (r *Redactor) Line(s string) string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.replacer == nil {
+		return s
+	}
+	return r.replacer.Replace(s)
+}

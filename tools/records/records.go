@@ -1,0 +1,267 @@
+// Package records reads and writes what has been built: the tag of a content,
+// the record of a commit, and the hint that a branch leaves for the next run. It
+// owns the names and forms of these in the registry, and the order in which
+// they are written: success last.
+//
+// Reading never lists tags. Only a 404 is absence; everything else that goes
+// wrong is an error, never "not built".
+package records
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"slipway/tools/contenthash"
+	"slipway/tools/gitrepo"
+	"slipway/tools/registry"
+)
+
+// Registry is what the package needs of a registry.
+type Registry interface {
+	Head(ctx context.Context, repo registry.Repository, ref string) (registry.Descriptor, error)
+	Get(ctx context.Context, repo registry.Repository, ref string) (registry.Manifest, error)
+	Put(ctx context.Context, repo registry.Repository, ref, mediaType string, body []byte) (registry.Descriptor, error)
+	Blob(ctx context.Context, repo registry.Repository, d registry.Digest, limit int64) ([]byte, error)
+	PutBlob(ctx context.Context, repo registry.Repository, mediaType string, body []byte) (registry.Descriptor, error)
+	Ensure(ctx context.Context, repo registry.Repository) error
+}
+
+// Store reads and writes records in one registry. Safe for concurrent use.
+type Store struct {
+	Layout
+	registry Registry
+}
+
+// NewStore returns the records of layout in r.
+func NewStore(r Registry, layout Layout) *Store { return &Store{Layout: layout, registry: r} }
+
+// Commit is the record of one commit: what every project was built to.
+type Commit struct {
+	Schema   int              `json:"schema"` // 1
+	Commit   gitrepo.ObjectID `json:"commit"`
+	Time     time.Time        `json:"time"`             // of the commit, UTC, whole seconds
+	Source   string           `json:"source,omitempty"` // the repository's URL, without credentials
+	Projects map[string]Built `json:"projects"`
+}
+
+// Built is one project's image.
+type Built struct {
+	ContentHash contenthash.Hash `json:"contentHash"`
+	Digest      registry.Digest  `json:"digest"`
+}
+
+const (
+	schema       = 1
+	commitType   = "application/vnd.slipway.commit.v1+json"
+	manifestType = "application/vnd.oci.image.manifest.v1+json"
+	emptyType    = "application/vnd.oci.empty.v1+json"
+	// maxSize bounds a record, as registries bound an OCI manifest.
+	maxSize = 1 << 20
+)
+
+// Built finds the image of a content: one HEAD. found is false only when the
+// registry says that there is no such tag.
+func (s *Store) Built(ctx context.Context, project string, h contenthash.Hash) (d registry.Digest, found bool, err error) {
+	desc, err := s.registry.Head(ctx, s.Image(project), ContentTag(h))
+	if errors.Is(err, registry.ErrNotFound) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("looking up %s of %q: %w", h.Short(), project, err)
+	}
+	return desc.Digest, true, nil
+}
+
+// MarkBuilt records that the image d in the project's repository is what the
+// content h builds to, after reading it back by digest. This is the commit
+// point of a build.
+func (s *Store) MarkBuilt(ctx context.Context, project string, h contenthash.Hash, d registry.Digest) error {
+	if h.Dirty() {
+		return fmt.Errorf("recording %q: content %s is not of a commit", project, h.Short())
+	}
+	repo := s.Image(project)
+	image, err := s.registry.Get(ctx, repo, string(d))
+	if err != nil {
+		return fmt.Errorf("verifying the image of %q: %w", project, err)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if _, err := s.registry.Put(ctx, repo, ContentTag(h), image.MediaType, image.Bytes); err != nil {
+		return fmt.Errorf("recording %q as built: %w", project, err)
+	}
+	return nil
+}
+
+// ErrDamaged says that a tag exists but does not hold a record that can be
+// used. Nothing was lost: a record only saves requests, and the next one written
+// replaces it.
+var ErrDamaged = errors.New("damaged record")
+
+// Branch reads the newest commit record of a branch; nil when there is none. It
+// is a hint: a digest in it counts only for the content hash beside it. One
+// that cannot be used is [ErrDamaged].
+func (s *Store) Branch(ctx context.Context, branch string) (*Commit, error) {
+	r, err := s.read(ctx, BranchTag(branch))
+	if err != nil {
+		return nil, fmt.Errorf("reading the record of branch %q: %w", branch, err)
+	}
+	if r == nil {
+		return nil, nil //nolint:nilnil // absence is a value
+	}
+	return &r.Commit, nil
+}
+
+// record is a commit record with the OCI manifest that holds it.
+type record struct {
+	Commit
+	manifest []byte
+}
+
+// read returns nil when the tag does not exist.
+func (s *Store) read(ctx context.Context, tag string) (*record, error) {
+	repo := s.Commits()
+	m, err := s.registry.Get(ctx, repo, tag)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, nil //nolint:nilnil // absence is a value
+	}
+	if err != nil {
+		return nil, err
+	}
+	var oci ociManifest
+	if err := json.Unmarshal(m.Bytes, &oci); err != nil {
+		return nil, fmt.Errorf("%w: decoding %s: %w", ErrDamaged, tag, err)
+	}
+	if oci.ArtifactType != commitType {
+		return nil, fmt.Errorf("%w: artifact type of %s is %q, not %q", ErrDamaged, tag, oci.ArtifactType, commitType)
+	}
+	config, err := s.registry.Blob(ctx, repo, oci.Config.Digest, maxSize)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, tag, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := record{manifest: m.Bytes}
+	if err := json.Unmarshal(config, &r.Commit); err != nil {
+		return nil, fmt.Errorf("%w: decoding the config of %s: %w", ErrDamaged, tag, err)
+	}
+	if r.Schema != schema {
+		return nil, fmt.Errorf("%w: schema %d of %s is not known to this version", ErrDamaged, r.Schema, tag)
+	}
+	return &r, nil
+}
+
+// WriteCommit records a commit of which every project is built, and makes it
+// the hint of branch ("" for none). A record of this commit that already says
+// the same stays as it is.
+func (s *Store) WriteCommit(ctx context.Context, c Commit, branch string) error {
+	if err := s.writeCommit(ctx, c, branch); err != nil {
+		return fmt.Errorf("recording commit %.12s: %w", c.Commit, err)
+	}
+	return nil
+}
+
+func (s *Store) writeCommit(ctx context.Context, c Commit, branch string) error {
+	if err := s.registry.Ensure(ctx, s.Commits()); err != nil {
+		return err
+	}
+	tag := CommitTag(c.Commit)
+	there, err := s.read(ctx, tag)
+	if err != nil && !errors.Is(err, ErrDamaged) {
+		return err
+	}
+	if !there.says(c) {
+		if there, err = s.put(ctx, tag, c); err != nil {
+			return err
+		}
+	}
+	if branch == "" {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	_, err = s.registry.Put(ctx, s.Commits(), BranchTag(branch), manifestType, there.manifest)
+	return err
+}
+
+// Says reports whether c, which may be nil, is a record of the same commit with
+// the same projects.
+func (c *Commit) Says(other Commit) bool {
+	return c != nil && c.Commit == other.Commit && maps.Equal(c.Projects, other.Projects)
+}
+
+func (r *record) says(c Commit) bool { return r != nil && r.Says(c) }
+
+// put writes a record: blobs first, then the tag.
+func (s *Store) put(ctx context.Context, tag string, c Commit) (*record, error) {
+	c.Schema, c.Time = schema, c.Time.UTC().Truncate(time.Second)
+	config, err := json.Marshal(c) // map keys are sorted: the form is canonical
+	if err != nil {
+		return nil, fmt.Errorf("encoding the record: %w", err)
+	}
+	if len(config) > maxSize {
+		return nil, fmt.Errorf("encoding the record: %d bytes are more than a record may have (%d)", len(config), maxSize)
+	}
+	repo := s.Commits()
+	configBlob, err := s.registry.PutBlob(ctx, repo, commitType, config)
+	if err != nil {
+		return nil, err
+	}
+	empty, err := s.registry.PutBlob(ctx, repo, emptyType, []byte("{}"))
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(ociManifest{
+		SchemaVersion: 2, MediaType: manifestType, ArtifactType: commitType,
+		Config: descriptor(configBlob), Layers: []ociDescriptor{descriptor(empty)},
+		Annotations: c.annotations(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encoding the record: %w", err)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if _, err := s.registry.Put(ctx, repo, tag, manifestType, body); err != nil {
+		return nil, err
+	}
+	return &record{Commit: c, manifest: body}, nil
+}
+
+// annotations come from the commit alone, so that a retry writes the same bytes.
+func (c Commit) annotations() map[string]string {
+	a := map[string]string{
+		"org.opencontainers.image.created":  c.Time.Format(time.RFC3339),
+		"org.opencontainers.image.revision": string(c.Commit),
+	}
+	if c.Source != "" {
+		a["org.opencontainers.image.source"] = c.Source
+	}
+	return a
+}
+
+// ociManifest is an OCI image manifest that carries a record.
+type ociManifest struct {
+	SchemaVersion int               `json:"schemaVersion"`
+	MediaType     string            `json:"mediaType"`
+	ArtifactType  string            `json:"artifactType"`
+	Config        ociDescriptor     `json:"config"`
+	Layers        []ociDescriptor   `json:"layers"`
+	Annotations   map[string]string `json:"annotations,omitempty"`
+}
+
+type ociDescriptor struct {
+	MediaType string          `json:"mediaType"`
+	Digest    registry.Digest `json:"digest"`
+	Size      int64           `json:"size"`
+}
+
+func descriptor(d registry.Descriptor) ociDescriptor {
+	return ociDescriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+}

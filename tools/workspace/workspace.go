@@ -1,0 +1,119 @@
+// Package workspace joins the three things that every decision starts from: a
+// commit (or a dirty work tree), the build manifest in it, and the content
+// hashes of its projects. Everything is read from git objects; the files of the
+// work tree matter only where a legacy manifest names a script to run.
+package workspace
+
+import (
+	"context"
+	"fmt"
+
+	"slipway/manifest"
+	"slipway/tools/contenthash"
+	"slipway/tools/gitrepo"
+)
+
+// Options choose what to open.
+type Options struct {
+	Manifest string // path from the repository's root; "" looks for the usual names
+	Rev      string // revision; "" is HEAD
+	Dirty    bool   // take the work tree as it is instead of the commit
+	// HostPlatform is what projects without platforms are built for.
+	HostPlatform string
+	// References finds the base images that a Dockerfile names; dynamic says
+	// that a variable is in one, so that it could name any.
+	References func(dockerfile []byte) (references []string, dynamic bool, err error)
+	// Script runs a dependency script of a legacy manifest, a path in the work
+	// tree, and returns what it printed; nil refuses.
+	Script func(ctx context.Context, workTree, path string) ([]byte, error)
+}
+
+// Workspace is one commit of a repository, with its manifest and hashes. Its
+// methods are not safe for concurrent use.
+type Workspace struct {
+	Repo     *gitrepo.Repo
+	Source   string // the repository's URL without credentials, "" when it has none
+	Commit   gitrepo.Commit
+	Tree     *contenthash.Snapshot
+	Manifest *manifest.Manifest
+	Warnings []manifest.Warning
+	Dirty    bool // Tree holds uncommitted changes
+
+	hasher *contenthash.Hasher
+	clean  *Workspace // of the commit itself, where Tree is dirty; nil when that cannot be read
+}
+
+// Open reads the manifest of a commit of repo.
+func Open(ctx context.Context, repo *gitrepo.Repo, o Options) (*Workspace, error) {
+	commit, err := repo.Commit(ctx, o.Rev)
+	if err != nil {
+		return nil, err
+	}
+	w := &Workspace{Repo: repo, Commit: commit}
+	if w.Source, err = repo.RemoteURL(ctx); err != nil {
+		return nil, err
+	}
+	tree := commit.Tree
+	if o.Dirty {
+		if tree, err = w.snapshot(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	w.Tree = contenthash.NewSnapshot(repo, tree)
+	if err := w.load(ctx, o); err != nil {
+		return nil, err
+	}
+	w.hasher = contenthash.NewHasher(w.Tree, w.Manifest, contenthash.Options{
+		HostPlatform: o.HostPlatform, Pins: pins(w.Manifest.BaseImages, o.References),
+	})
+	return w, nil
+}
+
+// snapshot takes the work tree as it is.
+func (w *Workspace) snapshot(ctx context.Context, o Options) (gitrepo.ObjectID, error) {
+	tree, err := w.Repo.Snapshot(ctx)
+	if err != nil {
+		return "", fmt.Errorf("reading the work tree: %w", err)
+	}
+	if w.Dirty = tree != w.Commit.Tree; !w.Dirty {
+		return tree, nil
+	}
+	o.Dirty = false
+	// What the commit itself has does not matter where it is not sound: then
+	// everything counts as dirty.
+	w.clean, _ = Open(ctx, w.Repo, o)
+	return tree, ctx.Err()
+}
+
+// String names what is built, for people.
+func (w *Workspace) String() string {
+	name := fmt.Sprintf("commit %.8s", w.Commit.ID)
+	if w.Dirty {
+		name += " with uncommitted changes"
+	}
+	return name
+}
+
+// Inputs returns what the project's content hash is made of.
+func (w *Workspace) Inputs(ctx context.Context, project string) (contenthash.Inputs, error) {
+	return w.hasher.Inputs(ctx, project)
+}
+
+// Hash returns the content hash of a project. It is marked dirty where
+// uncommitted changes made it another one than the commit's.
+func (w *Workspace) Hash(ctx context.Context, project string) (contenthash.Hash, error) {
+	hash, err := w.hasher.Hash(ctx, project)
+	if err != nil || !w.Dirty {
+		return hash, err
+	}
+	if w.clean != nil && w.clean.Manifest.Projects[project] != nil {
+		committed, err := w.clean.Hash(ctx, project)
+		if err != nil {
+			return "", err
+		}
+		if committed == hash {
+			return hash, nil
+		}
+	}
+	return hash.AsDirty(), nil
+}
