@@ -79,10 +79,19 @@ func (c *checker) baseImages() {
 		if !c.grammar.match(referencePattern, from) {
 			c.atKey(p, hint, "%s is not an image reference", excerptOf(from))
 		}
-		if !c.grammar.match(referencePattern, to) && !c.grammar.match(digestPattern, to) {
+		if !c.isImage(to) {
 			c.at(p, hint, "%s is neither an image reference nor a digest", excerptOf(to))
 		}
 	}
+}
+
+// isImage tells a reference or a digest from a digest that is cut short, which
+// would be a reference to an image called sha256.
+func (c *checker) isImage(s string) bool {
+	if strings.HasPrefix(s, "sha256:") {
+		return c.grammar.match(digestPattern, s)
+	}
+	return c.grammar.match(referencePattern, s)
 }
 
 // folders checks where a project lies; all other paths begin there.

@@ -19,7 +19,9 @@ func (c *checker) jobs(p *Project) {
 			c.atKey(at, "use letters and digits, with . _ - between them", "%s cannot be the name of a job", excerptOf(name))
 		}
 		job.complete()
-		c.whatRuns(at, p, job)
+		if !c.isSpoilt(at, "kind", "command", "file") {
+			c.whatRuns(at, p, job)
+		}
 		if job.Retries < 0 || job.Retries > maxRetries {
 			c.at(at.to("retries"), "", "retries must be from 0 to %d, not %d", maxRetries, job.Retries)
 		}

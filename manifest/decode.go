@@ -16,6 +16,7 @@ import (
 type decoder struct {
 	*report
 	key    string // the name of the value that is read, for messages
+	item   bool   // it is an item of the list of that name
 	shapes map[reflect.Type][]member
 }
 
@@ -83,10 +84,12 @@ func (d *decoder) want(n *node, k kind) bool {
 		return true
 	}
 	hint := ""
-	if k == object && d.legacy {
+	switch {
+	case k == boolean:
+		hint = "write true or false"
+	case k == object && d.legacy:
 		hint = `this is read as the legacy form, all projects; the new form has "version" and "projects"`
-	}
-	if k == text && (n.kind == number || n.kind == boolean) {
+	case k == text && (n.kind == number || n.kind == boolean):
 		hint = fmt.Sprintf("write it in quotes: %q", n.text)
 	}
 	d.spoil(n.at, hint, "%s must be %s, not %s", d.subject(), k, n.kind)
@@ -94,8 +97,11 @@ func (d *decoder) want(n *node, k kind) bool {
 }
 
 func (d *decoder) subject() string {
-	if d.key == "" {
+	switch {
+	case d.key == "":
 		return "a manifest"
+	case d.item:
+		return "each of " + excerptOf(d.key)
 	}
 	return excerptOf(d.key)
 }
@@ -144,7 +150,7 @@ func (d *decoder) slice(n *node, v reflect.Value) {
 	key := d.key
 	v.Set(reflect.MakeSlice(v.Type(), len(n.items), len(n.items)))
 	for i := range n.items {
-		d.key = key
+		d.key, d.item = key, true
 		d.value(&n.items[i], v.Index(i))
 	}
 }
@@ -159,7 +165,7 @@ func (d *decoder) mapping(n *node, v reflect.Value) {
 		f := &n.fields[i]
 		d.once(f, lines[f.key])
 		lines[f.key] = f.at.line
-		d.key = f.key
+		d.key, d.item = f.key, false
 		value := reflect.New(v.Type().Elem()).Elem()
 		d.value(&f.value, value)
 		v.SetMapIndex(reflect.ValueOf(f.key), value)
@@ -184,7 +190,7 @@ func (d *decoder) structure(n *node, v reflect.Value) {
 		}
 		d.once(f, lines[at])
 		lines[at] = f.at.line
-		d.key = f.key
+		d.key, d.item = f.key, false
 		if empty := f.value.kind == text && f.value.text == ""; d.legacy && (empty || f.value.kind == null) {
 			continue // the legacy form writes absent values in many ways
 		} else if empty {

@@ -165,6 +165,9 @@ func (c *checker) legacyDockerfile(src Source, p *Project, name string) error {
 func (c *checker) runScript(src Source, p *Project, name string) {
 	at := path{"projects", p.Name, "dependencies"}
 	script := c.inside(at, p.ProjectDir, name)
+	if script == "." {
+		return
+	}
 	out, err := src.RunScript(script)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && c.gone(src, p):
@@ -182,6 +185,9 @@ func (c *checker) runScript(src Source, p *Project, name string) {
 func (c *checker) readPatterns(src Source, p *Project, name string) error {
 	at := path{"projects", p.Name, "rebuildPatterns"}
 	file := c.inside(at, p.ProjectDir, name)
+	if file == "." {
+		return nil
+	}
 	content, err := src.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && c.gone(src, p):

@@ -1,42 +1,248 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-func big(n int) string {
-	var b strings.Builder
-	b.WriteString(`{"version": 1, "name": "acme", "registry": {"cache": "127.0.0.1:5000/acme"}, "projects": {` + "\n")
-	for i := range n {
-		if i > 0 {
-			b.WriteString(",\n")
-		}
-		fmt.Fprintf(&b, "  \"team-%d-project-%d\": {\n    \"buildDir\": \"teams/%d/projects/%d\",\n    \"rebuildPatterns\": [\"^teams/%d/projects/%d/\", \"^libs/common-%d/.*\\\\.go$\"],\n    \"interface\": \"1.0\"", i%50, i, i%50, i, i%50, i, i%7)
-		if i > 5 {
-			fmt.Fprintf(&b, ",\n    \"dependencies\": [\"team-%d-project-%d\", \"team-%d-project-%d\"]", (i/2)%50, i/2, (i/3)%50, i/3)
-		}
-		b.WriteString("\n  }")
+// repository is a Source in memory: path to content. Scripts print their content.
+type repository map[string]string
+
+func (r repository) ReadFile(name string) ([]byte, error) {
+	content, ok := r[name]
+	if !ok {
+		return nil, fmt.Errorf("opening %s: %w", name, fs.ErrNotExist)
 	}
-	b.WriteString("\n}}\n")
-	return b.String()
+	return []byte(content), nil
 }
 
-type one struct {
-	Source
-	content []byte
+func (r repository) Stat(name string) (Kind, error) {
+	if _, ok := r[name]; ok {
+		return File, nil
+	}
+	for file := range r {
+		if strings.HasPrefix(file, name+"/") {
+			return Directory, nil
+		}
+	}
+	return "", fmt.Errorf("looking for %s: %w", name, fs.ErrNotExist)
 }
 
-func (o one) ReadFile(string) ([]byte, error) { return o.content, nil }
+func (r repository) RunScript(name string) ([]byte, error) { return r.ReadFile(name) }
+
+// mustLoad loads a manifest of an otherwise empty repository.
+func mustLoad(tb testing.TB, name, content string) *Manifest {
+	tb.Helper()
+	m, warnings, err := Load(repository{name: content}, name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if len(warnings) > 0 {
+		tb.Fatalf("warnings: %v", warnings)
+	}
+	return m
+}
+
+// newForm makes a manifest around projects.
+func newForm(projects string) string {
+	return `{"version": 1, "name": "acme", "projects": ` + projects + `}`
+}
+
+func sameManifest(tb testing.TB, got, want *Manifest) {
+	tb.Helper()
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Manifest{}), cmpopts.EquateEmpty()); diff != "" {
+		tb.Errorf("manifest differs (-want +got):\n%s", diff)
+	}
+}
+
+const everything = `{
+  "$schema": "manifest/schema.json",
+  "version": 1,
+  "name": "acme",
+  "defaultBranch": "main",
+  "registry": {"cache": "ghcr.io/acme", "deploy": "docker.io/acme/mono-{name}"},
+  "baseImages": {"debian:12": "mirror.example.com:5000/debian:12"},
+  "projects": {
+    "base": {"buildDir": "images/base/"},
+    "tool": {"buildDir": "."},
+    "web": {
+      "buildDir": "services",
+      "projectDir": "services/web",
+      "dockerfile": "../docker/web.Dockerfile",
+      "target": "runtime",
+      "rebuildPatterns": ["^services/web/", "^go\\.(mod|sum)$"],
+      "interface": "2.1",
+      "dependencies": {"build": ["tool"], "compile": ["base", "libs@1.0"], "runtime": ["base"], "test": ["tool"]},
+      "platforms": ["linux/amd64", "linux/arm/v7"],
+      "buildArgs": {"EMPTY": "", "LEVEL": "\u00e9"},
+      "secrets": {"npm": {"env": "NPM_TOKEN"}, "netrc": {"file": "/root/.netrc"}},
+      "hermetic": false,
+      "network": "none",
+      "jobs": {
+        "unit": {"command": "make test", "timeout": "1h30m", "required": false},
+        "smoke": {"kind": "container", "command": ["web", "--check"], "needs": ["unit"], "retries": 2},
+        "e2e": {"kind": "compose", "file": "e2e.yml", "stage": "full", "dependencies": ["base"]}
+      },
+      "deploy": [{"host": "web-1"}]
+    }
+  },
+  "environments": {"prod": {"gates": [1.50]}}
+}`
+
+func TestLoadGivesEveryField(t *testing.T) {
+	sameManifest(t, mustLoad(t, "build_manifest.json", everything), &Manifest{
+		Schema: "manifest/schema.json", Version: 1, Name: "acme", DefaultBranch: "main", File: "build_manifest.json",
+		Registry:     Registry{Cache: "ghcr.io/acme", Deploy: "docker.io/acme/mono-{name}"},
+		BaseImages:   map[string]string{"debian:12": "mirror.example.com:5000/debian:12"},
+		Environments: []byte(`{"prod":{"gates":[1.50]}}`),
+		Projects: map[string]*Project{
+			"base": {
+				Name: "base", BuildDir: "images/base", ProjectDir: "images/base", Dockerfile: "images/base/Dockerfile",
+				RebuildPatterns: []string{"^images/base/"}, Interface: "1.0", Hermetic: true, Network: "default",
+			},
+			"tool": {
+				Name: "tool", BuildDir: ".", ProjectDir: ".", Dockerfile: "Dockerfile",
+				RebuildPatterns: []string{"^"}, Interface: "1.0", Hermetic: true, Network: "default",
+			},
+			"web": {
+				Name: "web", BuildDir: "services", ProjectDir: "services/web", Dockerfile: "docker/web.Dockerfile", Target: "runtime",
+				RebuildPatterns: []string{"^services/web/", `^go\.(mod|sum)$`}, Interface: "2.1", Network: "none",
+				Dependencies: Dependencies{
+					Build: []Dependency{{Name: "tool"}}, Compile: []Dependency{{Name: "base"}, {"libs", "1.0"}},
+					Runtime: []Dependency{{Name: "base"}}, Test: []Dependency{{Name: "tool"}},
+				},
+				Platforms: []string{"linux/amd64", "linux/arm/v7"},
+				BuildArgs: map[string]string{"EMPTY": "", "LEVEL": "é"},
+				Secrets:   map[string]Secret{"npm": {Env: "NPM_TOKEN"}, "netrc": {File: "/root/.netrc"}},
+				Jobs: map[string]*Job{
+					"unit":  {Name: "unit", Kind: Script, Command: Command{"/bin/sh", "-c", "make test"}, Stage: Acceptance, Timeout: 5400e9},
+					"smoke": {Name: "smoke", Kind: Container, Command: Command{"web", "--check"}, Stage: Acceptance, Needs: []string{"unit"}, Retries: 2, Required: true},
+					"e2e":   {Name: "e2e", Kind: Compose, File: "services/web/e2e.yml", Stage: Full, Dependencies: []Dependency{{Name: "base"}}, Required: true},
+				},
+				Deploy: []byte(`[{"host":"web-1"}]`),
+			},
+		},
+	})
+}
+
+// YAML is a superset of JSON: both readers must give the same.
+func TestYAMLGivesTheSame(t *testing.T) {
+	want := mustLoad(t, "build_manifest.json", everything)
+	want.File = "build_manifest.yaml"
+	sameManifest(t, mustLoad(t, "build_manifest.yaml", everything), want)
+}
+
+func TestYAMLBlocks(t *testing.T) {
+	got := mustLoad(t, "m.yml", `
+# a comment
+version: 1
+name: acme
+projects:
+  web:
+    buildDir: web   # another
+    interface: "1.0"
+    dependencies: [base]
+    jobs:
+      unit:
+        command: |
+          make
+          make test
+  base: {buildDir: base, hermetic: false}
+`)
+	if command := got.Projects["web"].Jobs["unit"].Command[2]; command != "make\nmake test\n" {
+		t.Errorf("command %q", command)
+	}
+	if diff := cmp.Diff([]string{"base", "web"}, got.Order()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestByteOrderMarkIsSkipped(t *testing.T) {
+	m := mustLoad(t, "build_manifest.json", "\ufeff"+newForm("{}"))
+	if m.Name != "acme" {
+		t.Errorf("name %q", m.Name)
+	}
+}
+
+func TestFormatIsFoundWithoutExtension(t *testing.T) {
+	mustLoad(t, "manifest", " \n"+newForm("{}"))
+	mustLoad(t, "manifest", "version: 1\nname: acme\nprojects: {}\n")
+}
+
+func TestUnreadableManifestIsNoFault(t *testing.T) {
+	_, _, err := Load(repository{}, "build_manifest.json")
+	var faults Faults
+	if !errors.Is(err, fs.ErrNotExist) || errors.As(err, &faults) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestRepository(t *testing.T) {
+	for _, test := range []struct {
+		location Location
+		name     string
+		want     string
+	}{
+		{"ghcr.io/acme", "web", "ghcr.io/acme/web"},
+		{"ghcr.io/acme", "slipway/commits", "ghcr.io/acme/slipway/commits"},
+		{"docker.io/acme/mono-{name}", "web", "docker.io/acme/mono-web"},
+		{"docker.io/acme/mono-{name}", "slipway/commits", "docker.io/acme/mono-slipway--commits"},
+	} {
+		if got := test.location.Repository(test.name); got != test.want {
+			t.Errorf("%s with %s: %s, want %s", test.name, test.location, got, test.want)
+		}
+	}
+}
+
+func TestDeployIsCacheWhereNotSaid(t *testing.T) {
+	m := mustLoad(t, "m.json", `{"version": 1, "name": "acme", "registry": {"cache": "127.0.0.1:5000/acme"}, "projects": {}}`)
+	if m.Registry.Deploy != "127.0.0.1:5000/acme" {
+		t.Errorf("deploy %q", m.Registry.Deploy)
+	}
+}
+
+func TestImageArg(t *testing.T) {
+	for name, want := range map[string]string{"base": "BASE_IMAGE", "my-base": "MY_BASE_IMAGE", "a.b_c--d": "A_B_C__D_IMAGE"} {
+		if got := ImageArg(name); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
+// large makes a manifest of n projects, about 250 bytes each.
+func large(n int) string {
+	var b strings.Builder
+	b.WriteString("{\n")
+	for i := range n {
+		dependencies := ""
+		if i > 5 {
+			dependencies = fmt.Sprintf("\"team-%d-project-%d\", \"team-%d-project-%d\"", (i/2)%50, i/2, (i/3)%50, i/3)
+		}
+		fmt.Fprintf(&b, `  "team-%d-project-%d": {
+    "buildDir": "teams/%d/projects/%d",
+    "rebuildPatterns": ["^teams/%d/projects/%d/", "^libs/common-%d/.*\\.go$"],
+    "interface": "1.0",
+    "platforms": ["linux/amd64"],
+    "dependencies": [%s]
+  },
+`, i%50, i, i%50, i, i%50, i, i%7, dependencies)
+	}
+	b.WriteString("  \"last\": {\"buildDir\": \"last\"}\n}")
+	return newForm(b.String())
+}
 
 func BenchmarkLoad5000(b *testing.B) {
-	src := one{content: []byte(big(5000))}
-	b.SetBytes(int64(len(src.content)))
+	src := repository{"m.json": large(5000)}
+	b.SetBytes(int64(len(src["m.json"])))
 	for b.Loop() {
-		m, _, err := Load(src, "build_manifest.json")
-		if err != nil || len(m.Order()) != 5000 {
-			b.Fatal(err)
+		if m, _, err := Load(src, "m.json"); err != nil || len(m.order) != 5001 {
+			b.Fatal(len(m.order), err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package manifest
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -58,6 +59,13 @@ func (r *report) spoil(at position, hint, format string, args ...any) {
 	}
 	r.spoilt[at] = true
 	r.faults = append(r.faults, r.file.fault(at, fmt.Sprintf(format, args...), hint))
+}
+
+// isSpoilt tells whether one of a value's fields could not be read.
+func (r *report) isSpoilt(p path, fields ...string) bool {
+	return len(r.spoilt) > 0 && slices.ContainsFunc(fields, func(name string) bool {
+		return r.spoilt[r.place(p.to(name), false)]
+	})
 }
 
 // at reports what is wrong with a value.
