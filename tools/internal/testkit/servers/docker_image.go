@@ -63,15 +63,12 @@ func buildKitConfig(tb testing.TB, image v1.Image) *v1.ConfigFile {
 // buildKitFiles is the layer of the image.
 func buildKitFiles(tb testing.TB) []byte {
 	tb.Helper()
-	runc, err := exec.LookPath("runc")
-	if err != nil {
-		runc = "/usr/sbin/runc" // not on every user's PATH
-	}
+	runc := packaged(tb, "runc")
 	var layer bytes.Buffer
 	w := tar.NewWriter(&layer)
 	addFolder(tb, w, "tmp/", 0o1777)
-	addFile(tb, w, "usr/bin/buildkitd", dockerTool(tb, "buildkitd"))
-	addFile(tb, w, "usr/bin/buildctl", dockerTool(tb, "buildctl"))
+	addFile(tb, w, "usr/bin/buildkitd", tool(tb, "buildkitd"))
+	addFile(tb, w, "usr/bin/buildctl", tool(tb, "buildctl"))
 	addFile(tb, w, "usr/bin/runc", runc)
 	for _, library := range libraries(tb, runc) {
 		addFile(tb, w, path.Clean(library)[1:], library)

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -138,8 +137,6 @@ func passwordFile(tb testing.TB, dir string, o RegistryOptions) string {
 		tb.Fatal(err)
 	}
 	file := filepath.Join(dir, "htpasswd")
-	if err := os.WriteFile(file, fmt.Appendf(nil, "%s:%s\n", o.Username, hash), 0o600); err != nil {
-		tb.Fatal(err)
-	}
+	write(tb, file, fmt.Sprintf("%s:%s\n", o.Username, hash), 0o600)
 	return file
 }

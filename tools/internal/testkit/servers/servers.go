@@ -64,20 +64,3 @@ func environment(home string) []string {
 	const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	return []string{path, "HOME=" + home, "TMPDIR=" + os.TempDir(), "XDG_RUNTIME_DIR=" + home, "OTEL_TRACES_EXPORTER=none"}
 }
-
-// shortDir makes a temporary folder for unix sockets, whose paths have at most
-// 107 bytes, and removes it with the test, with what is still mounted below.
-func shortDir(tb testing.TB) string {
-	tb.Helper()
-	const longest = 60
-	parent := os.TempDir()
-	if len(parent) > longest {
-		parent = "/tmp"
-	}
-	dir, err := os.MkdirTemp(parent, "slipway") //nolint:usetesting // tb.TempDir is too long for a socket
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { removeDocker(tb, dir) })
-	return dir
-}
