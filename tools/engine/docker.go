@@ -13,7 +13,6 @@ import (
 
 // dockerEndpoint finds a BuildKit behind the Docker Engine of o: the Engine's own
 // when that can export and push, a BuildKit container on the Engine when not.
-// dockerAbsent tells an Engine that is not there from one that has a fault.
 // Nothing has to be closed: the Engine stays, and so does the container.
 func dockerEndpoint(ctx context.Context, o Options) (*endpoint, error) {
 	api, err := newDockerAPI(o.DockerHost)

@@ -76,12 +76,6 @@ func (f *dockerFault) Hint() string {
 	return ""
 }
 
-// dockerAbsent says that err is an Engine that is not there, or not for this user,
-// rather than one that has a fault.
-func dockerAbsent(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrPermission)
-}
-
 // dockerStatus is the status that the Engine answered with, 0 when err is
 // something else.
 func dockerStatus(err error) int {

@@ -80,14 +80,17 @@ func (b *dockerBuilder) open(ctx context.Context) (*endpoint, error) {
 		name: fmt.Sprintf("BuildKit container %s on Docker Engine %s at %s", b.name, b.engine, b.api.address),
 		opts: []client.ClientOpt{client.WithContextDialer(b.dial)},
 	}
-	return e, b.ready(ctx, e)
+	if err := b.ready(ctx, e); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // ensure starts the container, after making it where there is none. Another run
 // may do the same at any moment: while it makes the container, the name is taken
 // but there is nothing to start yet.
 func (b *dockerBuilder) ensure(ctx context.Context) error {
-	const attempts, base = 9, 100 * time.Millisecond // half a minute in all
+	const attempts, base = 9, 100 * time.Millisecond // some twenty seconds in all
 	return retry.Policy{Attempts: attempts, Base: base}.Do(ctx, func(ctx context.Context) error {
 		err := b.start(ctx)
 		if dockerStatus(err) != http.StatusNotFound {

@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"path/filepath"
+	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -75,8 +77,7 @@ func TestDockerDigests(t *testing.T) {
 			if again := base(t, e, host); again != from {
 				t.Errorf("base image is %s, a buildkitd makes %s", again, from)
 			}
-			repository := host + "/" + filepath.Base(t.Name())
-			repository = strings.ToLower(repository)
+			repository := host + "/" + strings.ToLower(path.Base(t.Name()))
 			if got := solve(t, e, web(from, repository, c.network)).Digest; got != want {
 				t.Errorf("image is %s, a buildkitd makes %s", got, want)
 			}
@@ -111,22 +112,8 @@ func withoutUpgrade(tb testing.TB, o Options) Options {
 func TestDockerContainer(t *testing.T) {
 	real(t)
 	host := newRegistry(t)
-	docker := servers.OldDocker(t)
-	o := Options{DockerHost: docker.Host, BuildKitImage: servers.BuildKitImage(t, host+"/buildkit")}
-	var at [3]*endpoint
-	var all sync.WaitGroup
-	for i := range at {
-		all.Go(func() {
-			var err error
-			if at[i], err = dockerEndpoint(t.Context(), o); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	if t.Failed() {
-		t.FailNow()
-	}
+	o := Options{DockerHost: servers.OldDocker(t).Host, BuildKitImage: servers.BuildKitImage(t, host+"/buildkit")}
+	openAtOnce(t, o, 3)
 	first := containers(t, o)
 	if len(first) != 1 {
 		t.Fatalf("three runs at once left %d containers, want 1: %v", len(first), first)
@@ -137,13 +124,7 @@ func TestDockerContainer(t *testing.T) {
 	solve(t, dockerEngine(t, o), r)
 
 	t.Run("started when stopped", func(t *testing.T) {
-		api, err := newDockerAPI(o.DockerHost)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := api.post(t.Context(), "/containers/"+first[0]+"/stop", nil, struct{}{}, nil); err != nil {
-			t.Fatal(err)
-		}
+		stop(t, o, first[0])
 		if again := solve(t, dockerEngine(t, o), r); again.Ran != 0 || again.Cached == 0 {
 			t.Errorf("after a stop, %d steps ran and %d were cached; want all cached", again.Ran, again.Cached)
 		}
@@ -167,6 +148,66 @@ func TestDockerContainer(t *testing.T) {
 			t.Errorf("error is %v with hint %q, want one that names the image", err, hintOf(err))
 		}
 	})
+	t.Run("image behind a password", func(t *testing.T) {
+		locked := behindPassword(t, host, "ci", "pass word")
+		private := Options{DockerHost: o.DockerHost, BuildKitImage: strings.Replace(o.BuildKitImage, host, locked, 1)}
+		if _, err := dockerEndpoint(t.Context(), private); err == nil {
+			t.Error("the image was pulled without the password")
+		}
+		private.Credentials = func(_ context.Context, asked string) (string, string, error) {
+			if asked != locked {
+				t.Errorf("credentials were asked for %s, want %s", asked, locked)
+			}
+			return "ci", "pass word", nil
+		}
+		dockerEngine(t, private)
+	})
+}
+
+// openAtOnce has several runs look for their container at the same time.
+func openAtOnce(tb testing.TB, o Options, runs int) {
+	tb.Helper()
+	var all sync.WaitGroup
+	for range runs {
+		all.Go(func() {
+			if _, err := dockerEndpoint(tb.Context(), o); err != nil {
+				tb.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if tb.Failed() {
+		tb.FailNow()
+	}
+}
+
+func stop(tb testing.TB, o Options, container string) {
+	tb.Helper()
+	api, err := newDockerAPI(o.DockerHost)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := api.post(tb.Context(), "/containers/"+container+"/stop", nil, struct{}{}, nil); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// behindPassword serves the registry at host again, to those who know the password.
+func behindPassword(tb testing.TB, host, user, password string) string {
+	tb.Helper()
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(&url.URL{Scheme: "http", Host: host})
+	}}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if u, p, _ := r.BasicAuth(); u != user || p != password {
+			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+			http.Error(w, "who are you", http.StatusUnauthorized)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	tb.Cleanup(s.Close)
+	return s.Listener.Addr().String()
 }
 
 // containers lists the ids of all containers that slipway made.
