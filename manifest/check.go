@@ -88,6 +88,7 @@ func (c *checker) baseImages() {
 // isImage tells a reference or a digest from a digest that is cut short, which
 // would be a reference to an image called sha256.
 func (c *checker) isImage(s string) bool {
+	s = strings.TrimPrefix(s, RegistryPlaceholder)
 	if strings.HasPrefix(s, "sha256:") {
 		return c.grammar.match(digestPattern, s)
 	}

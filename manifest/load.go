@@ -94,12 +94,9 @@ func load(src Source, r *report) (*Manifest, error) {
 func parse(r *report) bool {
 	src := r.file.src
 	if i := invalidUTF8(src); i >= 0 {
-		before := src[:i]
-		at := position{
-			line: int32(strings.Count(before, "\n")) + 1,                                            //nolint:gosec // see jsonParser.here
-			col:  int32(utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:])) + 1, //nolint:gosec // the same
-		}
-		r.file.yaml = false
+		before := splitLines(src[:i], r.file.yaml)
+		last := before[len(before)-1]
+		at := position{int32(len(before)), int32(utf8.RuneCountInString(last)) + 1} //nolint:gosec // see jsonParser.here
 		r.spoil(at, "save the file as UTF-8", "a byte that is not UTF-8")
 		return false
 	}

@@ -32,7 +32,8 @@ type Manifest struct {
 	DefaultBranch string `json:"defaultBranch,omitempty"`
 	// Where images and records are kept. Flags and the environment can say it instead.
 	Registry Registry `json:"registry,omitempty"`
-	// Images to use in place of others in FROM and COPY --from: reference to reference or digest.
+	// Images to use in place of others in FROM and COPY --from: reference to reference
+	// or digest. A reference that begins with {registry}/ lies where the projects' images do.
 	BaseImages map[string]string `json:"baseImages,omitempty"`
 	// The projects by name. A name is a component of an image repository.
 	Projects map[string]*Project `json:"projects"`
@@ -203,6 +204,10 @@ func (l Location) Repository(name string) string {
 	flat := strings.ReplaceAll(name, "/", flatSlash)
 	return strings.ReplaceAll(string(l), namePlaceholder, flat)
 }
+
+// RegistryPlaceholder begins the reference of a base image that lies where the
+// projects' images do, wherever that is: "{registry}/base/busybox:1.36".
+const RegistryPlaceholder = "{registry}/"
 
 const (
 	namePlaceholder = "{name}"
