@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"slipway/manifest"
@@ -53,7 +54,7 @@ func (r *run) request(ctx context.Context, s Step, images map[string]string) (en
 // under the names that are replaced.
 func (r *run) nameImages(req *engine.Request, in contenthash.Inputs, images map[string]string) {
 	for _, pin := range in.BaseImages {
-		req.NamedContexts[pin.Reference] = pin.Target
+		req.NamedContexts[pin.Reference] = r.baseImage(pin)
 	}
 	if req.BuildArgs == nil {
 		req.BuildArgs = map[string]string{}
@@ -67,6 +68,29 @@ func (r *run) nameImages(req *engine.Request, in contenthash.Inputs, images map[
 		}
 		req.BuildArgs[manifest.ImageArg(name)] = image
 	}
+}
+
+// baseImage is the full reference of what replaces a base image: a digest alone
+// is one of the same repository, and {registry} is where the projects' images are.
+func (r *run) baseImage(pin contenthash.Pin) string {
+	if strings.HasPrefix(pin.Target, "sha256:") {
+		return withoutTag(pin.Reference) + "@" + pin.Target
+	}
+	path, here := strings.CutPrefix(pin.Target, manifest.RegistryPlaceholder)
+	if !here {
+		return pin.Target
+	}
+	name := withoutTag(path)
+	return string(r.Records.Image(name)) + strings.TrimPrefix(path, name)
+}
+
+// withoutTag cuts the tag and digest off a reference.
+func withoutTag(reference string) string {
+	reference, _, _ = strings.Cut(reference, "@")
+	if i := strings.LastIndexByte(reference, ':'); i > strings.LastIndexByte(reference, '/') {
+		reference = reference[:i]
+	}
+	return reference
 }
 
 // cache names the registry caches: the branch's own, then the default branch's.

@@ -150,14 +150,19 @@ func (r *run) build(ctx context.Context, s Step, images map[string]string, task 
 
 // show passes an event of the engine on to the display.
 func show(task *console.Task, e engine.Event) {
+	step := console.Step{ID: e.Step, Name: e.Name, Minor: !e.Own}
 	if len(e.Log) > 0 {
-		task.Log(e.Step, e.Log)
+		task.Log(step, e.Log)
 	}
 	switch e.State {
 	case engine.StepStarted:
-		task.Step(e.Step, e.Name)
-	case engine.StepCached, engine.StepDone, engine.StepFailed:
-		task.EndStep(e.Step, e.Name, string(e.State))
+		task.Begin(step)
+	case engine.StepCached:
+		task.End(step, console.Cached)
+	case engine.StepDone:
+		task.End(step, console.Done)
+	case engine.StepFailed:
+		task.End(step, console.Failed)
 	case engine.StepWarning:
 	}
 }
