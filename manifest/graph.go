@@ -69,7 +69,7 @@ func (c *checker) sortProjects() []string {
 	}
 	return sortByNeed(c.names, needs, func(cycle []string) {
 		last := cycle[len(cycle)-1]
-		c.at(c.m.edge(last, Dependency{Name: cycle[0]}), "a project cannot be built from what it is needed for",
+		c.at(c.m.edge(last, Dependency{Name: cycle[0]}), "take out one of these, or make it a runtime or test dependency if no build needs it",
 			"projects need each other to be built: %s", strings.Join(append(cycle, cycle[0]), " -> "))
 	})
 }
