@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -10,7 +11,7 @@ import (
 	"path"
 	"sort"
 	"strings"
-	"sync"
+	"syscall"
 	"unicode/utf8"
 
 	"github.com/tonistiigi/fsutil"
@@ -22,9 +23,7 @@ import (
 type contextFS struct {
 	entries []entry // in fsutil's order: a folder comes right before its children
 	open    func(File) (io.ReadCloser, error)
-
-	mu  sync.Mutex
-	err error // the first one met while reading a file
+	fail    context.CancelCauseFunc
 }
 
 // entry is a file with its path in the form that sorts as fsutil walks.
@@ -34,14 +33,15 @@ type entry struct {
 }
 
 // newContextFS checks files and adds their parent folders. The contents are
-// read under ctx.
-func newContextFS(ctx context.Context, files []File) (*contextFS, error) {
+// read under ctx. A file that cannot be read is told to fail, which must end the
+// solve: fsutil keeps such an error to itself, and both ends would wait for ever.
+func newContextFS(ctx context.Context, files []File, fail context.CancelCauseFunc) (*contextFS, error) {
 	entries, err := withParents(files)
 	if err != nil {
 		return nil, err
 	}
 	sort.Slice(entries, func(i, j int) bool { return entries[i].key < entries[j].key })
-	return &contextFS{entries: entries, open: func(f File) (io.ReadCloser, error) { return f.Open(ctx) }}, nil
+	return &contextFS{entries: entries, fail: fail, open: func(f File) (io.ReadCloser, error) { return f.Open(ctx) }}, nil
 }
 
 // withParents returns files and every folder that they imply.
@@ -91,6 +91,7 @@ func newEntry(f File) entry {
 }
 
 // Walk calls fn for target and everything below it; "/" and "." are everything.
+// As fsutil expects of a file system, that something is absent ends no walk.
 func (c *contextFS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) error {
 	first, end, err := c.span(target)
 	if err != nil {
@@ -105,17 +106,20 @@ func (c *contextFS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) 
 		switch {
 		case err == nil:
 			i++
-		case err == fs.SkipDir: //nolint:errorlint // the contract of WalkDirFunc: never wrapped
+		case err == fs.SkipAll: //nolint:errorlint // the contract of WalkDirFunc: never wrapped
+			return nil
+		case skipIsEnd(err) == nil:
 			i = c.skip(i, end)
 		default:
-			return skipIsEnd(err)
+			return err
 		}
 	}
 	return nil
 }
 
 func skipIsEnd(err error) error {
-	if err == fs.SkipDir || err == fs.SkipAll { //nolint:errorlint // as in Walk
+	absent := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+	if absent || err == fs.SkipDir || err == fs.SkipAll { //nolint:errorlint // as in Walk
 		return nil
 	}
 	return err
@@ -160,7 +164,7 @@ func (e entry) stat() *types.Stat {
 	s := &types.Stat{Path: e.Path, Mode: uint32(e.Mode), ModTime: sourceDateEpoch * 1e9}
 	switch {
 	case e.Mode&fs.ModeSymlink != 0:
-		s.Linkname, s.Mode = e.Linkname, uint32(fs.ModeSymlink|0o777)
+		s.Linkname, s.Mode, s.Size = e.Linkname, uint32(fs.ModeSymlink|0o777), int64(len(e.Linkname))
 	case e.Mode.IsRegular():
 		s.Size = e.Size
 	}
@@ -181,23 +185,6 @@ func (c *contextFS) Open(p string) (io.ReadCloser, error) {
 	return &reader{fs: c, path: p, r: r, err: err, left: e.Size}, nil
 }
 
-// failure is the first error met while reading a file, or nil.
-func (c *contextFS) failure() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
-
-func (c *contextFS) fail(p string, err error) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	err = fmt.Errorf("reading %q of the build context: %w", p, err)
-	if c.err == nil {
-		c.err = err
-	}
-	return err
-}
-
 // reader holds a file's content to the size that was announced for it.
 type reader struct {
 	fs   *contextFS
@@ -209,7 +196,7 @@ type reader struct {
 
 func (r *reader) Read(b []byte) (int, error) {
 	if r.err != nil {
-		return 0, r.fs.fail(r.path, r.err)
+		return 0, r.fault(r.err)
 	}
 	n, err := r.r.Read(b)
 	r.left -= int64(n)
@@ -222,9 +209,15 @@ func (r *reader) Read(b []byte) (int, error) {
 		err = fmt.Errorf("longer than its size by %d bytes", -r.left)
 	}
 	if err != nil {
-		return n, r.fs.fail(r.path, err)
+		return n, r.fault(err)
 	}
 	return n, nil
+}
+
+func (r *reader) fault(err error) error {
+	err = fmt.Errorf("reading %q of the build context: %w", r.path, err)
+	r.fs.fail(err)
+	return err
 }
 
 func (r *reader) Close() error {

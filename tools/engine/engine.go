@@ -128,8 +128,11 @@ type Event struct {
 	Step  string // identifies the step within this solve
 	Name  string // "[web 2/3] RUN make"
 	State StepState
-	Log   []byte // output as the step wrote it, not redacted
-	Err   string // why it failed
+	// Own is whether the step is one of the Dockerfile's; others load, export and
+	// keep the cache.
+	Own bool
+	Log []byte // output as the step wrote it, not redacted
+	Err string // why it failed
 }
 
 // Result is what a solve made.

@@ -1,14 +1,11 @@
 package engine
 
 import (
-	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
 // contextKey is the name under which the Dockerfile frontend looks for a named
@@ -50,10 +47,10 @@ func namedContexts(contexts map[string]string, stages stageNames) (map[string]st
 // these it used as an image before it did so.
 type stageNames struct{ defined, usedBefore map[string]bool }
 
-func findStages(d *dockerfile) stageNames {
+func findStages(stages []instructions.Stage) stageNames {
 	s := stageNames{map[string]bool{}, map[string]bool{}}
 	used := map[string]bool{}
-	for _, stage := range d.stages {
+	for _, stage := range stages {
 		for _, ref := range stageReferences(stage) {
 			if key, err := contextKey(ref); err == nil && !s.defined[key] {
 				used[key] = true
@@ -65,41 +62,4 @@ func findStages(d *dockerfile) stageNames {
 		}
 	}
 	return s
-}
-
-// dockerfile is a parsed Dockerfile.
-type dockerfile struct {
-	stages []instructions.Stage
-	args   []instructions.ArgCommand // before the first FROM
-}
-
-// parseDockerfile reads the instructions; it expands no variables.
-func parseDockerfile(b []byte) (*dockerfile, error) {
-	tree, err := parser.Parse(bytes.NewReader(b))
-	if err != nil {
-		return nil, fmt.Errorf("parsing the Dockerfile: %w", err)
-	}
-	stages, args, err := instructions.Parse(tree.AST, nil)
-	if err != nil {
-		return nil, fmt.Errorf("parsing the Dockerfile: %w", err)
-	}
-	return &dockerfile{stages, args}, nil
-}
-
-// stageReferences lists what a stage takes from elsewhere, in the order of the
-// file: FROM, COPY --from, RUN --mount=from. They may be stages, by name or
-// number, images, or hold variables.
-func stageReferences(stage instructions.Stage) []string {
-	refs := []string{stage.BaseName}
-	for _, cmd := range stage.Commands {
-		switch c := cmd.(type) {
-		case *instructions.CopyCommand:
-			refs = append(refs, c.From)
-		case *instructions.RunCommand:
-			for _, m := range instructions.GetMounts(c) {
-				refs = append(refs, m.From)
-			}
-		}
-	}
-	return slices.DeleteFunc(refs, func(s string) bool { return s == "" })
 }

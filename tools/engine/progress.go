@@ -58,7 +58,7 @@ func (p *progress) vertex(v *client.Vertex) {
 		s.started = true
 		p.order = append(p.order, s)
 		if !v.Cached {
-			p.emit(Event{Step: id, Name: v.Name, State: StepStarted})
+			p.emit(Event{Step: id, Name: v.Name, Own: isOwn(v.Name), State: StepStarted})
 		}
 	}
 	if v.Completed == nil {
@@ -72,7 +72,7 @@ func (p *progress) vertex(v *client.Vertex) {
 }
 
 func endEvent(id string, v *client.Vertex) Event {
-	e := Event{Step: id, Name: v.Name, State: StepDone, Err: v.Error}
+	e := Event{Step: id, Name: v.Name, Own: isOwn(v.Name), State: StepDone, Err: v.Error}
 	switch {
 	case v.Error != "" && isCacheStep(v.Name):
 		e.State, e.Log = StepWarning, []byte(v.Name+": "+v.Error)
@@ -83,6 +83,8 @@ func endEvent(id string, v *client.Vertex) Event {
 	}
 	return e
 }
+
+func isOwn(name string) bool { return dockerfileStep.MatchString(name) }
 
 // isCacheStep tells the steps whose failure does not fail the build.
 func isCacheStep(name string) bool {
@@ -96,7 +98,7 @@ func (p *progress) log(l *client.VertexLog) {
 	if len(s.log) > 2*logTail {
 		s.log = bytes.Clone(s.log[len(s.log)-logTail:])
 	}
-	p.emit(Event{Step: id, Name: s.name, Log: l.Data})
+	p.emit(Event{Step: id, Name: s.name, Own: isOwn(s.name), Log: l.Data})
 }
 
 func (p *progress) step(id, name string) *step {

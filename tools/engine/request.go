@@ -27,20 +27,20 @@ const (
 	localDockerfile = "dockerfile"
 )
 
-// solveOpt translates r. The returned contextFS tells afterwards whether a file
-// of the context could not be read.
-func solveOpt(ctx context.Context, r Request, credentials credentialsFunc) (client.SolveOpt, *contextFS, error) {
+// solveOpt translates r. Files are read under ctx, and fail is told of one that
+// cannot be.
+func solveOpt(ctx context.Context, r Request, credentials credentialsFunc, fail context.CancelCauseFunc) (client.SolveOpt, error) {
 	attrs, err := frontendAttrs(r)
 	if err != nil {
-		return client.SolveOpt{}, nil, err
+		return client.SolveOpt{}, err
 	}
-	files, err := newContextFS(ctx, r.Context)
+	files, err := newContextFS(ctx, r.Context, fail)
 	if err != nil {
-		return client.SolveOpt{}, nil, err
+		return client.SolveOpt{}, err
 	}
-	definition, err := newContextFS(ctx, definitionFiles(r))
+	definition, err := newContextFS(ctx, definitionFiles(r), fail)
 	if err != nil {
-		return client.SolveOpt{}, nil, err
+		return client.SolveOpt{}, err
 	}
 	return client.SolveOpt{
 		Frontend:            "dockerfile.v0",
@@ -52,16 +52,16 @@ func solveOpt(ctx context.Context, r Request, credentials credentialsFunc) (clie
 		Exports:             exports(r),
 		CacheImports:        cacheImports(r),
 		CacheExports:        cacheExports(r),
-	}, files, nil
+	}, nil
 }
 
 // frontendAttrs are the options of the Dockerfile frontend.
 func frontendAttrs(r Request) (map[string]string, error) {
-	d, err := parseDockerfile(r.Dockerfile)
+	stages, err := parseDockerfile(r.Dockerfile)
 	if err != nil {
 		return nil, err
 	}
-	attrs, err := namedContexts(r.NamedContexts, findStages(d))
+	attrs, err := namedContexts(r.NamedContexts, findStages(stages))
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,9 @@ type builder struct {
 
 // solve builds r on b.
 func (b *builder) solve(ctx context.Context, r Request, credentials credentialsFunc, events func(Event)) (Result, Descriptor, error) {
-	opt, files, err := solveOpt(ctx, r, credentials)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	opt, err := solveOpt(ctx, r, credentials, cancel)
 	if err != nil {
 		return Result{}, Descriptor{}, err
 	}
@@ -33,8 +35,6 @@ func (b *builder) solve(ctx context.Context, r Request, credentials credentialsF
 	switch {
 	case ctx.Err() != nil:
 		return Result{}, Descriptor{}, context.Cause(ctx)
-	case files.failure() != nil:
-		return Result{}, Descriptor{}, files.failure()
 	case err != nil:
 		return Result{}, Descriptor{}, explain(err, p, r)
 	}
