@@ -81,8 +81,11 @@ func (l *library) resolve(ctx context.Context, rev string) (object, error) {
 	var found object
 	err = l.read(ctx, []string{id}, func(_ int, o object) error {
 		found = o
-		return o.is(kindCommit)
+		return nil
 	})
+	if err == nil && found.kind != kindCommit {
+		err = &absentError{rev, "a " + string(found.kind)}
+	}
 	return found, err
 }
 

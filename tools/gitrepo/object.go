@@ -17,6 +17,7 @@ const (
 	kindBlob   kind = "blob"
 	kindTree   kind = "tree"
 	kindCommit kind = "commit"
+	kindTag    kind = "tag"
 )
 
 // object is a raw object.

@@ -14,6 +14,9 @@ func (r *Repo) Commit(ctx context.Context, rev string) (Commit, error) {
 	if rev == "" {
 		rev = "HEAD"
 	}
+	if strings.ContainsAny(rev, "\n\x00") {
+		return Commit{}, r.unknown(rev, nil)
+	}
 	o, err := r.objects.resolve(ctx, rev)
 	if err != nil {
 		return Commit{}, r.unresolved(ctx, rev, err)
@@ -30,11 +33,11 @@ func (r *Repo) unresolved(ctx context.Context, rev string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	var refused *Fault
-	if errors.As(err, &refused) {
-		return err
+	var absent *absentError
+	if !errors.As(err, &absent) {
+		return r.wrap(err)
 	}
-	if unborn, _ := r.isUnborn(ctx); unborn && strings.HasPrefix(rev, "HEAD") {
+	if unborn, _ := r.isUnborn(ctx); unborn && (strings.HasPrefix(rev, "HEAD") || strings.HasPrefix(rev, "@")) {
 		return r.unborn()
 	}
 	if id := r.idOf(ctx, rev); id != "" {
@@ -47,8 +50,11 @@ func (r *Repo) unresolved(ctx context.Context, rev string, err error) error {
 
 // idOf returns the id that rev stands for whether or not that object is here.
 func (r *Repo) idOf(ctx context.Context, rev string) ObjectID {
-	if validID(rev) || r.program == nil || strings.HasPrefix(rev, "-") || strings.Contains(rev, "\x00") {
+	if validID(rev) {
 		return ObjectID(rev)
+	}
+	if r.program == nil || strings.HasPrefix(rev, "-") {
+		return ""
 	}
 	id, err := r.program.line(ctx, "rev-parse", "--verify", "--quiet", "--end-of-options", rev)
 	if err != nil || !validID(id) {
@@ -222,11 +228,17 @@ func (r *Repo) read(ctx context.Context, ids []ObjectID, want kind, visit func(i
 	return r.wrap(err)
 }
 
-// wrap makes an absence a [Fault].
+// wrap makes an absence a [Fault]; the error of a partial clone that could not
+// fetch is one too.
 func (r *Repo) wrap(err error) error {
 	var absent *absentError
 	if errors.As(err, &absent) {
 		return r.missing(absent.name, cause(err))
+	}
+	var broken *brokenError
+	var known *Fault
+	if r.Partial() && errors.As(err, &broken) && !errors.As(err, &known) { // git ends when it cannot fetch
+		return r.missing(broken.name, broken.cause)
 	}
 	return err
 }
