@@ -58,17 +58,8 @@ func (c *checker) matches(p path, pattern, value, hint string) {
 }
 
 func (c *checker) location(p path, l Location) {
-	plain := strings.Replace(string(l), namePlaceholder, "name", 1)
-	switch {
-	case l == "":
-	case strings.Contains(plain, "://"):
-		c.at(p, "leave out everything up to //", "a registry is written without its scheme")
-	case strings.ContainsAny(plain, "{}"):
-		c.at(p, "only "+namePlaceholder+" is replaced, and only once", "%s does not have the right form", excerptOf(string(l)))
-	case len(plain) > 120:
-		c.at(p, "repository names end at 255 characters", "a registry of more than 120 characters")
-	default:
-		c.matches(p, locationPattern, plain, "write the host and where to put images, as in ghcr.io/acme")
+	if message, hint := l.problem(c.grammar); message != "" {
+		c.at(p, hint, "%s", message)
 	}
 }
 
@@ -88,11 +79,10 @@ func (c *checker) baseImages() {
 // isImage tells a reference or a digest from a digest that is cut short, which
 // would be a reference to an image called sha256.
 func (c *checker) isImage(s string) bool {
-	s = strings.TrimPrefix(s, RegistryPlaceholder)
-	if strings.HasPrefix(s, "sha256:") {
+	if strings.HasPrefix(strings.TrimPrefix(s, RegistryPlaceholder), "sha256:") {
 		return c.grammar.match(digestPattern, s)
 	}
-	return c.grammar.match(referencePattern, s)
+	return c.grammar.match(baseImagePattern, s)
 }
 
 // folders checks where a project lies; all other paths begin there.

@@ -15,13 +15,18 @@ const (
 	tagPattern       = `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`
 	hostPattern      = `(localhost|[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+|\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+:[0-9]+)(:[0-9]+)?`
 	locationPattern  = hostPattern + `(/` + componentPattern + `)*`
-	referencePattern = `(` + hostPattern + `/)?` + componentPattern + `(/` + componentPattern + `)*(:` + tagPattern + `)?(@` + digestPattern + `)?`
+	imagePattern     = componentPattern + `(/` + componentPattern + `)*(:` + tagPattern + `)?(@` + digestPattern + `)?`
+	referencePattern = `(` + hostPattern + `/)?` + imagePattern
+	baseImagePattern = `(` + referencePattern + `|\{registry\}/` + imagePattern + `|` + digestPattern + `)`
 
 	dependencyPattern = componentPattern + `(@` + interfacePattern + `)?`
 )
 
-// maxName bounds a project's name: with a registry's prefix and the names that
-// are put before it, it must stay under the 255 characters of a repository.
+// RegistryPlaceholder begins the reference of a base image that lies where the
+// projects' images do, wherever that is: "{registry}/base/busybox:1.36".
+const RegistryPlaceholder = "{registry}/"
+
+// maxName bounds a project's name; see maxLocation.
 const maxName = 128
 
 const defaultInterface = "1.0"

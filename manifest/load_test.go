@@ -183,23 +183,6 @@ func TestUnreadableManifestIsNoFault(t *testing.T) {
 	}
 }
 
-func TestRepository(t *testing.T) {
-	for _, test := range []struct {
-		location Location
-		name     string
-		want     string
-	}{
-		{"ghcr.io/acme", "web", "ghcr.io/acme/web"},
-		{"ghcr.io/acme", "slipway/commits", "ghcr.io/acme/slipway/commits"},
-		{"docker.io/acme/mono-{name}", "web", "docker.io/acme/mono-web"},
-		{"docker.io/acme/mono-{name}", "slipway/commits", "docker.io/acme/mono-slipway--commits"},
-	} {
-		if got := test.location.Repository(test.name); got != test.want {
-			t.Errorf("%s with %s: %s, want %s", test.name, test.location, got, test.want)
-		}
-	}
-}
-
 func TestDeployIsCacheWhereNotSaid(t *testing.T) {
 	m := mustLoad(t, "m.json", `{"version": 1, "name": "acme", "registry": {"cache": "127.0.0.1:5000/acme"}, "projects": {}}`)
 	if m.Registry.Deploy != "127.0.0.1:5000/acme" {

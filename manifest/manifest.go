@@ -188,32 +188,6 @@ func (Stage) choices() []string { return []string{string(Acceptance), string(Ful
 // Command is the argv of a job, e.g. {"/bin/sh", "-c", "make test"}.
 type Command []string
 
-// Location is where a group of repositories lies in a registry, e.g.
-// "ghcr.io/acme". For registries whose repositories have flat names it holds
-// "{name}", e.g. "docker.io/acme/mono-{name}".
-type Location string
-
-// Repository gives the repository of a project or of records at this location:
-// "web" lies at "ghcr.io/acme/web", and "slipway/commits" at
-// "ghcr.io/acme/slipway/commits". Where the location holds {name}, a slash of the
-// name becomes "--".
-func (l Location) Repository(name string) string {
-	if !strings.Contains(string(l), namePlaceholder) {
-		return string(l) + "/" + name
-	}
-	flat := strings.ReplaceAll(name, "/", flatSlash)
-	return strings.ReplaceAll(string(l), namePlaceholder, flat)
-}
-
-// RegistryPlaceholder begins the reference of a base image that lies where the
-// projects' images do, wherever that is: "{registry}/base/busybox:1.36".
-const RegistryPlaceholder = "{registry}/"
-
-const (
-	namePlaceholder = "{name}"
-	flatSlash       = "--"
-)
-
 // ImageInputs are the dependencies whose images the build sees: build, then
 // compile, each once.
 func (p *Project) ImageInputs() []Dependency {

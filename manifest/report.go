@@ -13,23 +13,29 @@ type sourceFile struct {
 	name  string
 	src   string
 	yaml  bool
-	lines []string // made when the first fault wants to show one
+	lines []sourceLine // made when the first fault wants to show one
+}
+
+type sourceLine struct {
+	text  string
+	width int // in characters
 }
 
 // fault places a message in the file. A position outside of the file, as YAML's
 // parser has them behind the last line, is moved to the nearest one inside.
 func (s *sourceFile) fault(at position, message, hint string) Fault {
 	if s.lines == nil {
-		s.lines = splitLines(s.src, s.yaml)
+		for _, text := range splitLines(s.src, s.yaml) {
+			s.lines = append(s.lines, sourceLine{text, utf8.RuneCountInString(text)})
+		}
 	}
-	line := min(max(int(at.line), 1), len(s.lines))
-	source := s.lines[line-1]
-	col := int(at.col)
-	if line < int(at.line) {
+	row := min(max(int(at.line), 1), len(s.lines))
+	line, col := s.lines[row-1], int(at.col)
+	if row < int(at.line) {
 		col = math.MaxInt
 	}
-	col = min(max(col, 1), utf8.RuneCountInString(source)+1)
-	return Fault{File: s.name, Line: line, Col: col, Message: message, hint: hint, source: source}
+	col = min(max(col, 1), line.width+1)
+	return Fault{File: s.name, Line: row, Col: col, Message: message, hint: hint, source: line.text}
 }
 
 // splitLines splits as the parsers count: JSON knows line feeds, YAML more.

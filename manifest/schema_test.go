@@ -110,7 +110,7 @@ func refine(defs jsonschema.Definitions) {
 	field("Manifest", "name").Pattern = anchored(componentPattern)
 	field("Manifest", "defaultBranch").Pattern = anchored(branchPattern)
 	field("Manifest", "baseImages").PropertyNames = pattern(referencePattern)
-	field("Manifest", "baseImages").AdditionalProperties = pattern(`(` + referencePattern + `|` + digestPattern + `)`)
+	field("Manifest", "baseImages").AdditionalProperties = pattern(baseImagePattern)
 	field("Manifest", "projects").PropertyNames = projectName()
 	field("Project", "interface").Pattern = anchored(interfacePattern)
 	field("Project", "rebuildPatterns").MinItems = number64(1)
