@@ -131,5 +131,5 @@ func readSecret(e ci.Event, w *workspace.Workspace, secret manifest.Secret) ([]b
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(w.Repo.WorkTree(), path)
 	}
-	return os.ReadFile(path) //nolint:gosec // the manifest of the repository names it
+	return os.ReadFile(path)
 }

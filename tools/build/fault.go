@@ -27,7 +27,7 @@ func (e *UnknownProjectError) Hint() string {
 }
 
 // Usage marks the error as one of how the command was called.
-func (e *UnknownProjectError) Usage() bool { return true }
+func (*UnknownProjectError) Usage() bool { return true }
 
 // NotBuiltError says that a dependency is not built where it should be.
 type NotBuiltError struct{ Project string }
@@ -37,7 +37,7 @@ func (e *NotBuiltError) Error() string {
 }
 
 // Hint says how to build it.
-func (e *NotBuiltError) Hint() string { return "without --no-deps, dependencies are built as well" }
+func (*NotBuiltError) Hint() string { return "without --no-deps, dependencies are built as well" }
 
 // FailedError says that building failed; what failed has been shown.
 type FailedError struct {

@@ -112,7 +112,7 @@ func (u *unpacker) file(target string, mode fs.FileMode, content io.Reader) erro
 			return err
 		}
 		defer func() { err = errors.Join(err, f.Close()) }()
-		_, err = io.Copy(f, content) //nolint:gosec // the size is the image's, which the user asked for
+		_, err = io.Copy(f, content)
 		return err
 	})
 }

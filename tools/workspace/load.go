@@ -48,12 +48,12 @@ func (e *NoManifestError) Error() string {
 }
 
 // Hint says what a manifest is, and the usual mistake.
-func (e *NoManifestError) Hint() string {
+func (*NoManifestError) Hint() string {
 	return "what is built is what is committed: add build_manifest.json and commit it (docs/manifest.md shows one)"
 }
 
 // Usage marks the error as one of what the command was given.
-func (e *NoManifestError) Usage() bool { return true }
+func (*NoManifestError) Usage() bool { return true }
 
 // source reads a manifest's files from a tree.
 type source struct {
