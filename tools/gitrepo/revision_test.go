@@ -101,7 +101,7 @@ func TestUnknownRevisions(t *testing.T) {
 		wantFault(t, err, test.kind, "fetch")
 		if !test.onlyGit {
 			_, err = plain.Commit(t.Context(), test.rev)
-				wantFault(t, err, test.kind, "fetch")
+			wantFault(t, err, test.kind, "fetch")
 		}
 	}
 	if _, err := r.Commit(t.Context(), "HEAD"); err != nil {
