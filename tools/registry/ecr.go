@@ -182,8 +182,7 @@ func (e *ecrAPI) client(cfg aws.Config, h ecrHost) *ecr.Client {
 	return ecr.NewFromConfig(cfg, func(o *ecr.Options) {
 		if e.options.Endpoint != "" {
 			o.BaseEndpoint = &e.options.Endpoint
-		}
-		if h.fips {
+		} else if h.fips {
 			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
 		}
 	})

@@ -35,7 +35,10 @@ func (c *Client) Tags(ctx context.Context, repo Repository) ([]string, error) {
 	if cut && err == nil {
 		_, err = l.follow(ctx, s.at("tags", "list"))
 	}
-	return l.tags, err
+	if err != nil {
+		return nil, err // never a part of the list
+	}
+	return l.tags, nil
 }
 
 // lister gathers pages.

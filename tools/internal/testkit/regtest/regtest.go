@@ -60,10 +60,12 @@ func NewWith(tb testing.TB, o Options) *Registry {
 	}
 	r.Faults = NewFaults(handler)
 	r.Log = NewLog(r.Faults)
+	r.server = httptest.NewUnstartedServer(r.Log)
+	r.server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	if o.TLS {
-		r.server = httptest.NewTLSServer(r.Log)
+		r.server.StartTLS()
 	} else {
-		r.server = httptest.NewServer(r.Log)
+		r.server.Start()
 	}
 	tb.Cleanup(r.server.Close)
 	u, err := url.Parse(r.server.URL)

@@ -76,6 +76,12 @@ func (s *strictStore) upload(w http.ResponseWriter, r *http.Request, repo string
 		w.WriteHeader(http.StatusCreated)
 		return
 	}
+	// The store holds its lock while it reads a body, which may be coming from itself.
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	seen := &statusWriter{ResponseWriter: w, told: func(status int) {
 		if status == http.StatusCreated {
 			s.add(repo, query.Get("digest"))
