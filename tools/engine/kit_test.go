@@ -16,8 +16,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // real leaves a test on real programs out of short runs.
@@ -170,4 +172,29 @@ func contents(tb testing.TB, img v1.Image) map[string]string {
 		found[h.Name] = body
 	}
 	return found
+}
+
+// pushIndexOf joins images that are in repository.
+func pushIndexOf(repository string, manifests []Descriptor, annotations map[string]string) (string, error) {
+	repo, err := name.NewRepository(repository, name.Insecure)
+	if err != nil {
+		return "", err
+	}
+	index := mutate.IndexMediaType(mutate.Annotations(empty.Index, annotations).(v1.ImageIndex), types.OCIImageIndex)
+	for _, m := range manifests {
+		img, err := remote.Image(repo.Digest(m.Digest))
+		if err != nil {
+			return "", err
+		}
+		platform, err := v1.ParsePlatform(m.Platform)
+		if err != nil {
+			return "", err
+		}
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: platform, MediaType: types.MediaType(m.MediaType), Size: m.Size}})
+	}
+	digest, err := index.Digest()
+	if err != nil {
+		return "", err
+	}
+	return digest.String(), remote.WriteIndex(repo.Digest(digest.String()), index)
 }

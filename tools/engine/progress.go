@@ -25,7 +25,8 @@ type progress struct {
 type step struct {
 	name          string
 	started, over bool
-	ran           bool
+	failed        bool
+	cached        bool // a cached step is told again when its files are fetched
 	log           []byte
 }
 
@@ -54,7 +55,7 @@ func (p *progress) watch(statuses <-chan *client.SolveStatus) {
 func (p *progress) vertex(v *client.Vertex) {
 	id := v.Digest.String()
 	s := p.step(id, v.Name)
-	if v.Started != nil && !s.started {
+	if (v.Started != nil || v.Completed != nil) && !s.started {
 		s.started = true
 		p.order = append(p.order, s)
 		if !v.Cached {
@@ -64,9 +65,9 @@ func (p *progress) vertex(v *client.Vertex) {
 	if v.Completed == nil {
 		return
 	}
-	s.ran = s.ran || !v.Cached && v.Error == ""
-	if !s.over {
-		s.over = true
+	s.cached = s.cached || v.Cached
+	if first := !s.over; first || v.Error != "" && !s.failed {
+		s.over, s.failed = true, v.Error != ""
 		p.emit(endEvent(id, v))
 	}
 }
@@ -121,7 +122,7 @@ func (p *progress) count(r *Result) {
 		if m == nil || m[2] == "FROM" || !s.over {
 			continue
 		}
-		if !s.ran {
+		if s.cached {
 			r.Cached++
 			continue
 		}

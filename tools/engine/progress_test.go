@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+)
+
+func TestProgress(t *testing.T) {
+	now := time.Unix(0, 0)
+	started := func(name string) *client.Vertex {
+		return &client.Vertex{Digest: digest.FromString(name), Name: name, Started: &now}
+	}
+	ended := func(name string, cached bool, err string) *client.Vertex {
+		return &client.Vertex{Digest: digest.FromString(name), Name: name, Started: &now, Completed: &now, Cached: cached, Error: err}
+	}
+	tests := []struct {
+		name   string
+		steps  []*client.Vertex
+		want   Result
+		events string
+	}{
+		{"one step", []*client.Vertex{started("[1/1] RUN a"), ended("[1/1] RUN a", false, "")}, Result{Ran: 1, FirstMiss: "[1/1] RUN a"}, "started done"},
+		{"cached", []*client.Vertex{ended("[web 2/3] COPY a b", true, "")}, Result{Cached: 1}, "cached"},
+		{"cached, then its files are fetched", []*client.Vertex{
+			ended("[2/3] RUN a", true, ""), started("[2/3] RUN a"), ended("[2/3] RUN a", false, ""),
+		}, Result{Cached: 1}, "cached"},
+		{"cached, then its files cannot be fetched", []*client.Vertex{
+			ended("[2/3] RUN a", true, ""), ended("[2/3] RUN a", false, "gone"), ended("[2/3] RUN a", false, "gone"),
+		}, Result{Cached: 1}, "cached failed"},
+		{"not the Dockerfile's", []*client.Vertex{
+			ended("[internal] load build context", false, ""), ended("exporting to image", false, ""),
+			ended("[context base] r/base@x", false, ""), ended("[1/3] FROM r/base", false, ""), ended("[auth] x", false, ""),
+		}, Result{}, "done done done done done"},
+		{"platform", []*client.Vertex{ended("[linux/arm64 web 2/3] RUN a", false, "")}, Result{Ran: 1, FirstMiss: "[linux/arm64 web 2/3] RUN a"}, "done"},
+		{"cache trouble", []*client.Vertex{
+			ended("importing cache manifest from r/x:c", false, "no"), ended("exporting cache to registry", false, "no"),
+		}, Result{}, "warning warning"},
+		{"cut off", []*client.Vertex{started("[1/1] RUN a")}, Result{}, "started"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var states []string
+			p := newProgress(func(e Event) { states = append(states, string(e.State)) })
+			statuses := make(chan *client.SolveStatus, len(tt.steps))
+			for _, v := range tt.steps {
+				statuses <- &client.SolveStatus{Vertexes: []*client.Vertex{v}}
+			}
+			close(statuses)
+			p.watch(statuses)
+			var got Result
+			p.count(&got)
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Error(d)
+			}
+			if d := cmp.Diff(tt.events, withoutStarts(tt.events, states)); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// withoutStarts drops "started" where a table does not care to name it.
+func withoutStarts(want string, states []string) string {
+	if strings.Contains(want, "started") {
+		return strings.Join(states, " ")
+	}
+	var kept []string
+	for _, s := range states {
+		if s != "started" {
+			kept = append(kept, s)
+		}
+	}
+	return strings.Join(kept, " ")
+}
+
+func TestRedact(t *testing.T) {
+	secrets := map[string][]byte{"a": []byte("secret\n"), "b": []byte("line one\nline two"), "short": []byte("x"), "empty": nil}
+	if got := string(redact([]byte("secret line two x"), secrets)); got != "*** *** x" {
+		t.Errorf("got %q", got)
+	}
+}
