@@ -65,7 +65,9 @@ func (f *Fault) Is(target error) bool {
 	case ErrNotFound:
 		return f.absent
 	case errors.ErrUnsupported:
-		return f.Status == http.StatusMethodNotAllowed || f.has("UNSUPPORTED")
+		// distribution 2.8 takes the tag to be deleted for a digest.
+		return f.Status == http.StatusMethodNotAllowed || f.has("UNSUPPORTED") ||
+			f.Method == http.MethodDelete && f.has("DIGEST_INVALID")
 	}
 	return false
 }
