@@ -25,7 +25,7 @@ import (
 // returns its address.
 func serveDocker(tb testing.TB, h http.Handler) string {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", "docker") // short: a socket's path is limited
+	dir, err := os.MkdirTemp("", "docker") //nolint:usetesting // a socket needs a short path
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestDockerTLS(t *testing.T) {
 func TestDockerSSH(t *testing.T) {
 	dir := t.TempDir()
 	script := fmt.Sprintf("#!/bin/sh\necho \"$@\" >%s/argv\nprintf 'HTTP/1.0 503 Busy\\r\\n\\r\\nlater'\n", dir)
-	if err := os.WriteFile(filepath.Join(dir, "ssh"), []byte(script), 0o700); err != nil { //nolint:gosec // it is run
+	if err := os.WriteFile(filepath.Join(dir, "ssh"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
@@ -285,7 +285,7 @@ func TestDockerAddress(t *testing.T) {
 func frame(origin byte, body string) string {
 	header := make([]byte, frameHeader)
 	header[0] = origin
-	binary.BigEndian.PutUint32(header[4:], uint32(len(body))) //nolint:gosec // short
+	binary.BigEndian.PutUint32(header[4:], uint32(len(body)))
 	return string(header) + body
 }
 
