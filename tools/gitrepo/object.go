@@ -2,9 +2,11 @@ package gitrepo
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,6 +50,9 @@ func parseTree(body []byte, idLen int) ([]Entry, error) {
 		if len(entries) > 0 && !before(entries[len(entries)-1], e) {
 			return nil, fmt.Errorf("entry %q is out of order", e.Name)
 		}
+		if _, twice := findKind(entries, e.Name, false); twice && e.Mode.IsTree() {
+			return nil, fmt.Errorf("entry %q is there twice", e.Name)
+		}
 		entries, rest = append(entries, e), rest[n:]
 	}
 	return entries, nil
@@ -76,16 +81,48 @@ func validName(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.EqualFold(name, ".git") && !strings.Contains(name, "/")
 }
 
-// before is git's order of tree entries: a folder sorts as if it ended in "/".
+// before is git's order of tree entries.
 func before(a, b Entry) bool {
-	return a.Name != b.Name && sortName(a) < sortName(b)
+	return a.Name != b.Name && compareNames(a.Name, a.Mode.IsTree(), b.Name, b.Mode.IsTree()) < 0
 }
 
-func sortName(e Entry) string {
-	if e.Mode.IsTree() {
-		return e.Name + "/"
+// compareNames compares as git does: a folder sorts as if it ended in "/".
+func compareNames(a string, aTree bool, b string, bTree bool) int {
+	n := min(len(a), len(b))
+	if c := strings.Compare(a[:n], b[:n]); c != 0 {
+		return c
 	}
-	return e.Name
+	return cmp.Compare(byteAt(a, n, aTree), byteAt(b, n, bTree))
+}
+
+// byteAt returns what comes after the first n bytes of a name; 0 is its end.
+func byteAt(name string, n int, tree bool) byte {
+	switch {
+	case n < len(name):
+		return name[n]
+	case tree:
+		return '/'
+	}
+	return 0
+}
+
+// find looks for a name at both places that git's order has for it: a file's
+// and a folder's.
+func find(entries []Entry, name string) (Entry, bool) {
+	if e, ok := findKind(entries, name, true); ok {
+		return e, true
+	}
+	return findKind(entries, name, false)
+}
+
+func findKind(entries []Entry, name string, tree bool) (Entry, bool) {
+	i, ok := slices.BinarySearchFunc(entries, name, func(e Entry, name string) int {
+		return compareNames(e.Name, e.Mode.IsTree(), name, tree)
+	})
+	if !ok {
+		return Entry{}, false
+	}
+	return entries[i], true
 }
 
 // parseCommit reads a commit object. Headers it has no use for, signatures

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sort"
 	"strings"
 )
 
@@ -160,18 +159,6 @@ func (r *Repo) Lookup(ctx context.Context, tree ObjectID, path string) (Entry, b
 		}
 	}
 	return found, true, nil
-}
-
-// find looks for a name at both places that git's order has for it: a file's
-// and a folder's.
-func find(entries []Entry, name string) (Entry, bool) {
-	for _, key := range []string{name, name + "/"} {
-		i := sort.Search(len(entries), func(i int) bool { return sortName(entries[i]) >= key })
-		if i < len(entries) && entries[i].Name == name {
-			return entries[i], true
-		}
-	}
-	return Entry{}, false
 }
 
 // Blob returns the content of a file or the target of a symbolic link. It is
