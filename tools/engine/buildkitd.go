@@ -39,7 +39,7 @@ func localEndpoint(ctx context.Context, opts Options) (*endpoint, error) {
 	if err != nil {
 		return nil, errors.Join(err, d.remove(context.WithoutCancel(ctx)))
 	}
-	return &endpoint{name: "buildkitd started for this run", address: "unix://" + d.socket(), close: d.close, alive: d.alive}, nil
+	return &endpoint{name: "buildkitd started for this run", address: "unix://" + filepath.Join(dir, socketName), close: d.close, alive: d.alive}, nil
 }
 
 func findPrograms(opts Options) (programs, error) {
@@ -89,12 +89,16 @@ type daemon struct {
 	stderr   tail
 }
 
-func (d *daemon) socket() string { return filepath.Join(d.dir, "buildkitd.sock") }
+// Names in a daemon's folder.
+const (
+	socketName = "buildkitd.sock"
+	configName = "buildkitd.toml"
+)
 
 // startDaemon returns as soon as the process runs; dialling waits for it.
 func startDaemon(ctx context.Context, opts Options, p programs, dir string) (*daemon, error) {
 	d := &daemon{programs: p, env: opts.Env, dir: dir, ended: make(chan struct{}), stop: func() {}}
-	if err := os.WriteFile(d.config(), []byte(daemonConfig(opts.Insecure)), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, configName), []byte(daemonConfig(opts.Insecure)), 0o600); err != nil {
 		return d, fmt.Errorf("writing buildkitd's configuration: %w", err)
 	}
 	root := opts.Root
@@ -103,7 +107,7 @@ func startDaemon(ctx context.Context, opts Options, p programs, dir string) (*da
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	d.stop = stop
-	cmd := proc.Cmd{Args: daemonArgs(p, root, d.socket(), d.config()), Env: opts.Env, Dir: dir, Stderr: &d.stderr}.Prepare(run)
+	cmd := proc.Cmd{Args: daemonArgs(p, root, dir), Env: opts.Env, Dir: dir, Stderr: &d.stderr}.Prepare(run)
 	confine(cmd, p.rootlesskit == "")
 	if err := startOnOwnThread(cmd, d.ended); err != nil {
 		stop()
@@ -113,14 +117,13 @@ func startDaemon(ctx context.Context, opts Options, p programs, dir string) (*da
 	return d, nil
 }
 
-func (d *daemon) config() string { return filepath.Join(d.dir, "buildkitd.toml") }
-
-// daemonArgs is the command line. Without --net rootlesskit leaves the host's
+// daemonArgs is the command line of a daemon with its state in root and all else
+// in dir: what is not said lies where every daemon of the machine has it. Without --net rootlesskit leaves the host's
 // network, so that rootless and root builds see the same one.
-func daemonArgs(p programs, root, socket, config string) []string {
+func daemonArgs(p programs, root, dir string) []string {
 	args := []string{
-		p.buildkitd, "--config", config, "--root", root, "--addr", "unix://" + socket,
-		"--oci-worker-binary", p.runc, "--containerd-worker=false",
+		p.buildkitd, "--config", filepath.Join(dir, configName), "--root", root, "--addr", "unix://" + filepath.Join(dir, socketName),
+		"--otel-socket-path", filepath.Join(dir, "otel.sock"), "--oci-worker-binary", p.runc, "--containerd-worker=false",
 	}
 	if p.rootlesskit == "" {
 		return args
@@ -162,10 +165,20 @@ func startOnOwnThread(cmd *exec.Cmd, ended chan struct{}) error {
 func (d *daemon) alive() error {
 	select {
 	case <-d.ended:
-		return fmt.Errorf("buildkitd ended: %s", d.stderr.String())
+		return fmt.Errorf("buildkitd ended: %s", lastWords(d.stderr.String()))
 	default:
 		return nil
 	}
+}
+
+// lastWords is the daemon's own account of its end, without the stack below it.
+func lastWords(stderr string) string {
+	for line := range strings.Lines(stderr) {
+		if words, ok := strings.CutPrefix(line, "buildkitd: "); ok {
+			return strings.TrimSpace(words)
+		}
+	}
+	return stderr
 }
 
 // close interrupts the daemon, waits for its end (it is killed when that takes
