@@ -79,7 +79,7 @@ func (c *checker) imageArgs(p *Project) {
 	first := make(map[string]Dependency, len(inputs))
 	for _, d := range inputs {
 		arg := ImageArg(d.Name)
-		if other, taken := first[arg]; taken && d.Name != "" {
+		if other, taken := first[arg]; taken && other != d && d.Name != "" {
 			c.at(c.m.edge(p.Name, d), "rename one of them", "%s and %s both set the build argument %s", other, d, arg)
 			continue
 		}

@@ -30,7 +30,7 @@ type member struct {
 // These are what types can do beyond their shape.
 type (
 	// fromNode is written in more than one way.
-	fromNode interface{ fromNode(d *decoder, n *node) }
+	fromNode interface{ fromNode(dec *decoder, n *node) }
 	// chooser is one of a few words.
 	chooser interface{ choices() []string }
 	// presetter has defaults that are not zero.
@@ -247,40 +247,40 @@ func names(members []member) []string {
 	return all
 }
 
-func (dep *Dependency) fromNode(d *decoder, n *node) {
-	if !d.want(n, text) {
+func (d *Dependency) fromNode(dec *decoder, n *node) {
+	if !dec.want(n, text) {
 		return
 	}
-	if n.text == "" && !d.legacy {
-		d.spoil(n.at, "", "a dependency without a name")
+	if n.text == "" && !dec.legacy {
+		dec.spoil(n.at, "", "a dependency without a name")
 		return
 	}
 	var versioned bool
-	dep.Name, dep.Interface, versioned = strings.Cut(n.text, "@")
-	if versioned && (dep.Name == "" || dep.Interface == "") {
-		*dep = Dependency{}
-		d.spoil(n.at, dependencyHint, "%s is not a dependency", excerptOf(n.text))
+	d.Name, d.Interface, versioned = strings.Cut(n.text, "@")
+	if versioned && (d.Name == "" || d.Interface == "") {
+		*d = Dependency{}
+		dec.spoil(n.at, dependencyHint, "%s is not a dependency", excerptOf(n.text))
 	}
 }
 
-func (deps *Dependencies) fromNode(d *decoder, n *node) {
+func (d *Dependencies) fromNode(dec *decoder, n *node) {
 	switch n.kind {
 	case list:
-		d.decode(n, &deps.Compile)
+		dec.decode(n, &d.Compile)
 	case object:
-		d.structure(n, reflect.ValueOf(deps).Elem())
+		dec.structure(n, reflect.ValueOf(d).Elem())
 	default:
-		d.spoil(n.at, "", "%s must be a list, or an object of lists by scope, not %s", d.subject(), n.kind)
+		dec.spoil(n.at, "", "%s must be a list, or an object of lists by scope, not %s", dec.subject(), n.kind)
 	}
 }
 
-func (c *Command) fromNode(d *decoder, n *node) {
+func (c *Command) fromNode(dec *decoder, n *node) {
 	switch n.kind {
 	case text:
 		*c = Command{"/bin/sh", "-c", n.text}
 	case list:
-		d.decode(n, (*[]string)(c))
+		dec.decode(n, (*[]string)(c))
 	default:
-		d.spoil(n.at, "", "%s must be a string or a list, not %s", d.subject(), n.kind)
+		dec.spoil(n.at, "", "%s must be a string or a list, not %s", dec.subject(), n.kind)
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 const graph = `{
   "web":   {"buildDir": "web", "dependencies": {"compile": ["lib", "ext@1.0"], "build": ["tool"], "runtime": ["db"], "test": ["e2e"]}},
-  "lib":   {"buildDir": "lib", "dependencies": ["base"]},
+  "lib":   {"buildDir": "lib", "dependencies": {"build": ["base"], "compile": ["base"]}},
   "tool":  {"buildDir": "tool", "dependencies": ["base"]},
   "db":    {"buildDir": "db", "dependencies": {"runtime": ["web"]}},
   "e2e":   {"buildDir": "e2e", "dependencies": ["web"]},
@@ -37,9 +37,14 @@ func TestGraph(t *testing.T) {
 			t.Errorf("%s differs (-want +got):\n%s", test.name, diff)
 		}
 	}
-	want := []Dependency{{Name: "tool"}, {Name: "lib"}, {"ext", "1.0"}}
-	if diff := cmp.Diff(want, m.Projects["web"].ImageInputs()); diff != "" {
-		t.Error(diff)
+	for name, want := range map[string][]Dependency{
+		"web":  {{Name: "tool"}, {Name: "lib"}, {"ext", "1.0"}},
+		"lib":  {{Name: "base"}},
+		"base": nil,
+	} {
+		if diff := cmp.Diff(want, m.Projects[name].ImageInputs()); diff != "" {
+			t.Errorf("inputs of %s differ (-want +got):\n%s", name, diff)
+		}
 	}
 }
 

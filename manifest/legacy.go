@@ -40,12 +40,12 @@ type legacyPatterns struct {
 	file string
 }
 
-func (l *legacyPatterns) fromNode(d *decoder, n *node) {
+func (l *legacyPatterns) fromNode(dec *decoder, n *node) {
 	if n.kind == text {
 		l.file = n.text
 		return
 	}
-	d.decode(n, &l.list)
+	dec.decode(n, &l.list)
 }
 
 // legacyDependencies are written out, or printed by a script.
@@ -54,12 +54,12 @@ type legacyDependencies struct {
 	script string
 }
 
-func (l *legacyDependencies) fromNode(d *decoder, n *node) {
+func (l *legacyDependencies) fromNode(dec *decoder, n *node) {
 	if n.kind == text {
 		l.script = n.text
 		return
 	}
-	d.decode(n, &l.list)
+	dec.decode(n, &l.list)
 }
 
 type multiarch string

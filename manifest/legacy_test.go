@@ -84,6 +84,9 @@ func TestLegacyForm(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("warnings differ (-want +got):\n%s", diff)
 	}
+	if w := warnings[0]; w.Hint() != "remove one of them" || w.Excerpt() != "   10 |   multiarch: buildx\n      |   ^" {
+		t.Errorf("hint %q, excerpt\n%s", w.Hint(), w.Excerpt())
+	}
 }
 
 func TestLegacyDefaultPatternQuotes(t *testing.T) {

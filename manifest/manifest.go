@@ -191,12 +191,10 @@ type Command []string
 // ImageInputs are the dependencies whose images the build sees: build, then
 // compile, each once.
 func (p *Project) ImageInputs() []Dependency {
-	inputs := make([]Dependency, 0, len(p.Dependencies.Build)+len(p.Dependencies.Compile))
-	for _, scope := range [][]Dependency{p.Dependencies.Build, p.Dependencies.Compile} {
-		for _, d := range scope {
-			if !slices.Contains(inputs, d) {
-				inputs = append(inputs, d)
-			}
+	inputs := slices.Clone(p.Dependencies.Build)
+	for _, d := range p.Dependencies.Compile {
+		if !slices.Contains(p.Dependencies.Build, d) {
+			inputs = append(inputs, d)
 		}
 	}
 	return inputs
