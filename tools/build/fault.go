@@ -39,14 +39,14 @@ func (e *NotBuiltError) Error() string {
 // Hint says how to build it.
 func (*NotBuiltError) Hint() string { return "without --no-deps, dependencies are built as well" }
 
-// FailedError says that building failed; what failed has been shown.
+// FailedError says that projects could not be built; the display has shown why.
 type FailedError struct {
 	Failed []string // projects, in the plan's order
 	Cause  error    // of the first one
 }
 
 func (e *FailedError) Error() string {
-	return fmt.Sprintf("building %s: %v", strings.Join(e.Failed, ", "), e.Cause)
+	return fmt.Sprintf("building %s: %s", strings.Join(e.Failed, ", "), brief(e.Cause))
 }
 
 func (e *FailedError) Unwrap() error { return e.Cause }

@@ -125,10 +125,19 @@ func (r *run) timed(ctx context.Context, s Step, images map[string]string, resul
 		result.Outcome = Cancelled
 		task.Drop()
 	default:
-		result.Outcome, result.Error, result.err = Failed, err.Error(), fmt.Errorf("building %q: %w", s.Name, err)
-		task.Fail(err.Error())
+		result.Outcome, result.Error, result.err = Failed, err.Error(), err
+		task.Fail(brief(err))
 	}
 	return result
+}
+
+// brief is an error without what the display has shown already.
+func brief(err error) string {
+	var step *engine.StepError
+	if errors.As(err, &step) {
+		return step.Brief()
+	}
+	return err.Error()
 }
 
 // build makes one image and, where it is of a commit, records it: first the image

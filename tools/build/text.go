@@ -3,6 +3,7 @@ package build
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"slipway/tools/console"
@@ -18,13 +19,37 @@ func (p Plan) Text(w io.Writer) error {
 	return console.Table(w, []string{"PROJECT", "ACTION", "CONTENT", "REASON"}, rows)
 }
 
-// Table writes what became of each project, for people.
+// mostReused is up to how many reused projects are worth a line each.
+const mostReused = 40
+
+// Table writes what became of each project, for people, and a line that counts.
 func (r Report) Table(w io.Writer) error {
-	rows := make([][]string, 0, len(r.Projects))
+	counts := map[Outcome]int{}
 	for _, p := range r.Projects {
+		counts[p.Outcome]++
+	}
+	var rows [][]string
+	for _, p := range r.Projects {
+		if p.Outcome == Reused && counts[Reused] > mostReused {
+			continue
+		}
 		rows = append(rows, []string{p.Name, string(p.Outcome), p.Reason, shortDigest(p.Digest), p.took(), p.steps()})
 	}
-	return console.Table(w, []string{"PROJECT", "ACTION", "REASON", "DIGEST", "TIME", "CACHE"}, rows)
+	if len(rows) > 0 {
+		if err := console.Table(w, []string{"PROJECT", "ACTION", "REASON", "DIGEST", "TIME", "CACHE"}, rows); err != nil {
+			return err
+		}
+	}
+	var said []string
+	for _, o := range []Outcome{Built, Reused, Failed, Skipped, Cancelled} {
+		if counts[o] > 0 {
+			said = append(said, fmt.Sprintf("%d %s", counts[o], o))
+		}
+	}
+	if _, err := fmt.Fprintln(w, strings.Join(said, ", ")); err != nil {
+		return fmt.Errorf("writing the summary: %w", err)
+	}
+	return nil
 }
 
 func (r Result) took() string {

@@ -5,7 +5,6 @@
 package console
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -44,10 +43,27 @@ func (h *hinted) Hint() string  { return h.hint }
 // Fail prints an error and the hint it carries.
 func (s Streams) Fail(err error) {
 	_, _ = fmt.Fprintf(s.Err, "%s %v\n", s.paint(red, "error:"), err)
-	var h Hinter
-	if errors.As(err, &h) && h.Hint() != "" {
-		_, _ = fmt.Fprintf(s.Err, "%s %s\n", s.paint(cyan, "hint:"), h.Hint())
+	if hint := hintOf(err); hint != "" {
+		_, _ = fmt.Fprintf(s.Err, "%s %s\n", s.paint(cyan, "hint:"), hint)
 	}
+}
+
+// hintOf finds the outermost hint of an error and those it wraps.
+func hintOf(err error) string {
+	if h, ok := err.(Hinter); ok && h.Hint() != "" { //nolint:errorlint // each error of the chain is looked at in turn
+		return h.Hint()
+	}
+	switch wrapping := err.(type) { //nolint:errorlint // the same
+	case interface{ Unwrap() error }:
+		return hintOf(wrapping.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, inner := range wrapping.Unwrap() {
+			if hint := hintOf(inner); hint != "" {
+				return hint
+			}
+		}
+	}
+	return ""
 }
 
 // Warn prints a warning.

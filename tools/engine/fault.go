@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	pb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/errdefs"
 )
 
@@ -14,6 +15,7 @@ type StepError struct {
 	Step     string // "[web 2/3] RUN make"
 	Position string // "Dockerfile:12", "" when BuildKit did not say
 	Log      string // the last lines that the step wrote, secrets blotted out
+	ExitCode int    // of the process that failed, 0 where it was something else
 	Err      error  // what BuildKit said
 }
 
@@ -29,6 +31,18 @@ func (e *StepError) Error() string {
 	return s
 }
 
+// Brief says in one line what failed, for a reader who has seen the log.
+func (e *StepError) Brief() string {
+	where := e.Position
+	if where == "" {
+		where = e.Step
+	}
+	if e.ExitCode != 0 {
+		return fmt.Sprintf("%s: exit code %d", where, e.ExitCode)
+	}
+	return where + ": " + e.Err.Error()
+}
+
 // Unwrap gives BuildKit's error.
 func (e *StepError) Unwrap() error { return e.Err }
 
@@ -42,7 +56,18 @@ func explain(err error, p *progress, r Request) error {
 	if s.name == "" {
 		return fmt.Errorf("building: %w", err)
 	}
-	return &StepError{Step: s.name, Position: position(err), Log: lastLines(redact(s.log, r.Secrets)), Err: innermost(err)}
+	return &StepError{
+		Step: s.name, Position: position(err), ExitCode: exitCode(err),
+		Log: lastLines(redact(s.log, r.Secrets)), Err: innermost(err),
+	}
+}
+
+func exitCode(err error) int {
+	var exit *pb.ExitError
+	if errors.As(err, &exit) {
+		return int(exit.ExitCode)
+	}
+	return 0
 }
 
 // innermost drops BuildKit's wrappings, which say the step's name again.
