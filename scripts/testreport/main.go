@@ -99,7 +99,9 @@ func (t *tally) progress(name string) *progress {
 func (t *tally) test(p *progress, e event) {
 	switch e.Action {
 	case "output":
-		buffer(p.tests, e.Test).WriteString(e.Output)
+		if !strings.HasPrefix(e.Output, "=== ") {
+			buffer(p.tests, e.Test).WriteString(e.Output)
+		}
 		return
 	case "pass":
 		t.passed++
@@ -121,7 +123,9 @@ func (t *tally) pack(p *progress, e event) {
 	switch e.Action {
 	case "output":
 		p.cached = p.cached || strings.HasPrefix(e.Output, "ok") && strings.Contains(e.Output, "(cached)")
-		buffer(p.tests, "").WriteString(e.Output)
+		if !strings.HasPrefix(e.Output, "FAIL") { // told by the line of the package
+			buffer(p.tests, "").WriteString(e.Output)
+		}
 	case "pass":
 		t.printf("ok    %-45s %s%s\n", e.Package, seconds(e, p), skips(p))
 		delete(t.packages, e.Package)

@@ -26,12 +26,15 @@ func TestReport(t *testing.T) {
 		},
 		"fails": {
 			in: []string{
+				`{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}`,
 				`{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:3: wrong\n"}`,
 				`{"Action":"fail","Package":"p","Test":"TestA"}`,
+				`{"Action":"output","Package":"p","Output":"FAIL\n"}`,
 				`{"Action":"pass","Package":"p","Test":"TestB"}`,
 				`{"Action":"fail","Package":"p"}`,
 			},
-			want: []string{"a_test.go:3: wrong", "FAIL  p", "\n1 passed, 1 failed, 0 skipped\n"},
+			want: []string{"    a_test.go:3: wrong\nFAIL  p\n1 passed, 1 failed, 0 skipped\n"},
+			not:  []string{"==="},
 		},
 		"does not compile": {
 			in: []string{

@@ -88,7 +88,7 @@ func addFolder(tb testing.TB, w *tar.Writer, at string, mode int64) {
 
 func addFile(tb testing.TB, w *tar.Writer, at, from string) {
 	tb.Helper()
-	body, err := os.ReadFile(from) //nolint:gosec // one of our tools
+	body, err := os.ReadFile(from)
 	if err != nil {
 		tb.Fatalf("%v; run scripts/setup", err)
 	}

@@ -31,7 +31,7 @@ type process struct {
 func start(tb testing.TB, home string, argv ...string) *process {
 	tb.Helper()
 	p := &process{name: filepath.Base(argv[0]), log: &output{}, done: make(chan struct{})}
-	p.cmd = exec.CommandContext(context.WithoutCancel(tb.Context()), argv[0], argv[1:]...) //nolint:gosec // a tool of ours
+	p.cmd = exec.CommandContext(context.WithoutCancel(tb.Context()), argv[0], argv[1:]...)
 	p.cmd.Env, p.cmd.Dir = environment(home), home
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}

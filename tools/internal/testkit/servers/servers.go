@@ -32,7 +32,7 @@ func tool(tb testing.TB, name string) string {
 // toolsDir is where scripts/setup puts what it builds.
 func toolsDir(tb testing.TB) string {
 	tb.Helper()
-	if dir := os.Getenv("SLIPWAY_TOOLS"); dir != "" { //nolint:forbidigo // the scripts' own setting
+	if dir := os.Getenv("SLIPWAY_TOOLS"); dir != "" {
 		return dir
 	}
 	cache, err := os.UserCacheDir()
