@@ -30,8 +30,9 @@ func newChecker(r *report, m *Manifest) *checker {
 	return c
 }
 
+// manifest checks what is not a project.
 func (c *checker) manifest() {
-	if !c.legacy && c.m.Version != 1 {
+	if c.m.Version != 1 {
 		c.at(path{"version"}, "the version of this form is 1", "version %d is not known", c.m.Version)
 	}
 	if c.m.Name != "" {

@@ -66,16 +66,28 @@ type multiarch string
 
 func (multiarch) choices() []string { return []string{"host", "buildx"} }
 
-// legacyManifest reads the projects at the top level. What it returns holds what
-// further files are needed for.
-func (d *decoder) legacyManifest(m *Manifest) map[string]*legacyProject {
-	var projects map[string]*legacyProject
-	d.decode(&d.tree.root, &projects)
-	m.Projects = make(map[string]*Project, len(projects))
-	for name, p := range projects {
+// loadLegacy reads the projects at the top level, and what stands in files beside
+// the manifest. The error is one of the source.
+func loadLegacy(src Source, r *report, m *Manifest) error {
+	var written map[string]*legacyProject
+	d := &decoder{report: r}
+	d.decode(&r.tree.root, &written)
+	m.Projects = make(map[string]*Project, len(written))
+	for name, p := range written {
 		m.Projects[name] = p.project()
 	}
-	return projects
+	c := newChecker(r, m)
+	for _, name := range c.names {
+		p := m.Projects[name]
+		c.folders(p)
+		if err := c.legacyFiles(src, p, written[name]); err != nil {
+			return err
+		}
+		c.project(p)
+	}
+	m.order = c.sortProjects()
+	tidyDependencies(m)
+	return nil
 }
 
 // project gives the project in today's terms, as far as the file alone tells.

@@ -60,33 +60,21 @@ func load(src Source, r *report) (*Manifest, error) {
 	if !parse(r) {
 		return nil, nil
 	}
-	m := &Manifest{File: r.file.name, Legacy: isLegacy(&r.tree.root)}
-	r.legacy = m.Legacy
-	d := &decoder{report: r}
-	var old map[string]*legacyProject
+	r.legacy = isLegacy(&r.tree.root)
+	m := &Manifest{File: r.file.name, Legacy: r.legacy}
 	if m.Legacy {
-		old = d.legacyManifest(m)
-	} else {
-		d.decode(&r.tree.root, m)
+		return m, loadLegacy(src, r, m)
 	}
+	d := &decoder{report: r}
+	d.decode(&r.tree.root, m)
 	c := newChecker(r, m)
 	c.manifest()
 	for _, name := range c.names {
-		p := m.Projects[name]
-		c.folders(p)
-		if m.Legacy {
-			if err := c.legacyFiles(src, p, old[name]); err != nil {
-				return nil, err
-			}
-		} else {
-			c.dockerfile(p)
-		}
-		c.project(p)
+		c.folders(m.Projects[name])
+		c.dockerfile(m.Projects[name])
+		c.project(m.Projects[name])
 	}
 	m.order = c.sortProjects()
-	if m.Legacy {
-		tidyDependencies(m)
-	}
 	return m, nil
 }
 
