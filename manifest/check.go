@@ -206,22 +206,33 @@ func patternHint(pattern string) string {
 }
 
 func (c *checker) platforms(p *Project) {
-	if len(p.Platforms) == 0 {
-		return
-	}
-	common := map[string]string{"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "armv7": "arm/v7", "i386": "386"}
 	for i, platform := range p.Platforms {
 		at := path{"projects", p.Name, "platforms", strconv.Itoa(i)}
 		system, arch, _ := strings.Cut(platform, "/")
-		switch {
-		case common[arch] != "":
-			c.at(at, "write "+system+"/"+common[arch], "%s is not what images call this platform", excerptOf(platform))
+		switch usual := imageArch(arch); {
+		case usual != "":
+			c.at(at, "write "+system+"/"+usual, "%s is not what images call this platform", excerptOf(platform))
 		case slices.Contains(p.Platforms[:i], platform):
 			c.at(at, "", "%s is there twice", excerptOf(platform))
 		default:
 			c.matches(at, platformPattern, platform, "write os/arch or os/arch/variant, as in linux/amd64 or linux/arm/v7")
 		}
 	}
+}
+
+// imageArch gives images' name of an architecture for one that others use, or "".
+func imageArch(arch string) string {
+	switch arch {
+	case "x86_64", "x64":
+		return "amd64"
+	case "aarch64":
+		return "arm64"
+	case "armv7", "armv7l":
+		return "arm/v7"
+	case "i386":
+		return "386"
+	}
+	return ""
 }
 
 func (c *checker) secrets(p *Project) {
