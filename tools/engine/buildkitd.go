@@ -109,6 +109,10 @@ func startDaemon(ctx context.Context, opts Options, p programs, dir string) (*da
 	d.stop = stop
 	cmd := proc.Cmd{Args: daemonArgs(p, root, dir), Env: opts.Env, Dir: dir, Stderr: &d.stderr}.Prepare(run)
 	confine(cmd, p.rootlesskit == "")
+	if p.rootlesskit != "" {
+		// Where runc keeps its state, unless USER is root: /run is not ours.
+		cmd.Env = append(cmd.Environ(), "XDG_RUNTIME_DIR="+dir, "USER=slipway")
+	}
 	if err := startOnOwnThread(cmd, d.ended); err != nil {
 		stop()
 		close(d.ended)
@@ -129,7 +133,7 @@ func daemonArgs(p programs, root, dir string) []string {
 		return args
 	}
 	args = append(args, "--rootless", "--oci-worker-no-process-sandbox")
-	return append([]string{p.rootlesskit, "--copy-up=/etc", "--copy-up=/run"}, args...)
+	return append([]string{p.rootlesskit, "--state-dir", filepath.Join(dir, "rootlesskit")}, args...)
 }
 
 // daemonConfig keeps the machine's own configuration out, so that a build does

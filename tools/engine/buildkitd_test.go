@@ -23,7 +23,7 @@ func TestDaemonArgs(t *testing.T) {
 		t.Errorf("root:\n%s\nwant\n%s", got, want)
 	}
 	p.rootlesskit = "/b/rootlesskit"
-	want = "/b/rootlesskit --copy-up=/etc --copy-up=/run " + want + " --rootless --oci-worker-no-process-sandbox"
+	want = "/b/rootlesskit --state-dir d/rootlesskit " + want + " --rootless --oci-worker-no-process-sandbox"
 	if got := strings.Join(daemonArgs(p, "r", "d"), " "); got != want {
 		t.Errorf("rootless:\n%s\nwant\n%s", got, want)
 	}

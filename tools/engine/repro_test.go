@@ -44,6 +44,7 @@ func TestReproducible(t *testing.T) {
 	if cached.Ran != 0 || cached.Cached == 0 {
 		t.Errorf("with a registry cache: %+v", cached)
 	}
+	t.Logf("digest %s", digests["empty daemon"]) // TestRootless reads it
 	for how, d := range digests {
 		if d != digests["empty daemon"] {
 			t.Errorf("%s: %s, on the first daemon %s", how, d, digests["empty daemon"])
