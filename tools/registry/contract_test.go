@@ -31,6 +31,7 @@ func TestContractOnRealServers(t *testing.T) {
 }
 
 func contract(t *testing.T, host string) {
+	t.Helper()
 	c := newClient(t)
 	repo := registry.Repository(host + "/acme/web")
 	t.Run("absent", func(t *testing.T) {
@@ -92,6 +93,7 @@ func contract(t *testing.T, host string) {
 // contractRecord stores a record as slipway writes them: its own artifact type, and the
 // empty descriptor for a layer.
 func contractRecord(t *testing.T, c *registry.Client, repo registry.Repository) {
+	t.Helper()
 	const kind = "application/vnd.slipway.commit.v1+json"
 	empty := []byte("{}")
 	config, err := c.PutBlob(t.Context(), repo, kind, []byte(`{"schema":1}`))
@@ -125,6 +127,7 @@ func contractRecord(t *testing.T, c *registry.Client, repo registry.Repository) 
 }
 
 func contractTags(t *testing.T, c *registry.Client, repo registry.Repository) {
+	t.Helper()
 	img := newImage(t, "{}")
 	var want []string
 	for i := range 7 {

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -115,9 +116,21 @@ func (cp *copier) child(ctx context.Context, d Digest) error {
 	}
 	m, err := cp.client.Get(ctx, cp.from, string(d))
 	if err != nil {
-		return err
+		return partMissing(err)
 	}
 	return cp.manifest(ctx, m, string(d))
+}
+
+// partMissing keeps the absence of a part from reading as the absence of the whole.
+func partMissing(err error) error {
+	var f *Fault
+	if !errors.As(err, &f) || !f.absent {
+		return err
+	}
+	part := *f
+	part.absent = false
+	part.hint = "the registry holds the image, but not all of its parts: build or push it again"
+	return &part
 }
 
 func (cp *copier) blobs(ctx context.Context, blobs []linked) error {
@@ -171,9 +184,9 @@ type remoteBlob struct {
 
 func (b *remoteBlob) Read(p []byte) (int, error) {
 	if b.body == nil {
-		resp, err := b.session.send(b.ctx, call{method: http.MethodGet, url: b.session.at("blobs", string(b.digest))})
+		resp, err := b.session.send(b.ctx, call{method: http.MethodGet, url: b.session.at("blobs", string(b.digest))}) //nolint:bodyclose // by Close
 		if err != nil {
-			return 0, err
+			return 0, partMissing(err)
 		}
 		b.body = resp.Body
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"slipway/tools/internal/testkit/regtest"
@@ -129,7 +130,7 @@ func TestCopyWithoutMounts(t *testing.T) {
 			r := regtest.New(t)
 			c, from := newClient(t), repository(r, webRepo)
 			want := push(t, c, from, "v1", newImage(t, "{}", "a", "b"))
-			r.Inject(regtest.Rule{Method: http.MethodPost, Class: regtest.Uploads, Times: 3, Do: fault})
+			r.Inject(regtest.Rule{Method: http.MethodPost, Class: regtest.Uploads, Do: onMount(fault)})
 			to := repository(r, "acme/released")
 			if _, err := c.Copy(t.Context(), from, "v1", to, "v1"); err != nil {
 				t.Fatal(err)
@@ -137,6 +138,19 @@ func TestCopyWithoutMounts(t *testing.T) {
 			if got, err := c.Head(t.Context(), to, "v1"); err != nil || got != want {
 				t.Errorf("Head() = %v, %v, want %v", got, err, want)
 			}
+		})
+	}
+}
+
+// onMount hits only requests to mount.
+func onMount(fault regtest.Fault) regtest.Fault {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Has("mount") {
+				fault(next).ServeHTTP(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
 		})
 	}
 }
@@ -154,8 +168,9 @@ func TestFailedCopyLeavesNoTag(t *testing.T) {
 			c, from, to := newClient(t), repository(r, webRepo), repository(r, "acme/released")
 			pushIndex(t, c, from)
 			r.Inject(rule)
-			if _, err := c.Copy(t.Context(), from, "v1", to, "v1"); err == nil {
-				t.Error("Copy() = nil, want an error")
+			var f *registry.Fault
+			if _, err := c.Copy(t.Context(), from, "v1", to, "v1"); !errors.As(err, &f) || errors.Is(err, registry.ErrNotFound) {
+				t.Errorf("Copy() = %v, want a Fault that is not absence", err)
 			}
 			r.Mend()
 			if _, err := c.Head(t.Context(), to, "v1"); !errors.Is(err, registry.ErrNotFound) {
@@ -182,5 +197,21 @@ func TestCancelledCopyWritesNothingMore(t *testing.T) {
 	}
 	if got := r.Count(http.MethodPut, regtest.Manifests); got != 0 {
 		t.Errorf("%d OCI manifests were put after the end", got)
+	}
+}
+
+// A part that the source lost is not the absence of the image, and is asked for once.
+func TestCopyOfAnIncompleteImage(t *testing.T) {
+	r, other := regtest.New(t), regtest.New(t)
+	c, from := newClient(t), repository(r, webRepo)
+	push(t, c, from, "v1", newImage(t, "{}", "layer"))
+	hits := r.Inject(regtest.Rule{Method: http.MethodGet, Path: string(digest([]byte("layer"))), Do: regtest.Status(404)})
+	_, err := c.Copy(t.Context(), from, "v1", repository(other, webRepo), "v1")
+	var f *registry.Fault
+	if !errors.As(err, &f) || errors.Is(err, registry.ErrNotFound) || !strings.Contains(f.Hint(), "parts") {
+		t.Errorf("Copy() = %v, want a Fault that is not absence, with a hint", err)
+	}
+	if hits() != 1 {
+		t.Errorf("the missing blob was asked for %d times, want once", hits())
 	}
 }

@@ -30,7 +30,7 @@ type GitHub struct{ Actor, Token string }
 // them on purpose, then what the surroundings give.
 type keyring struct {
 	files  []authFile
-	helper helpers
+	helper *helpers
 	github GitHub
 	ecr    *ecrAPI
 
@@ -40,7 +40,7 @@ type keyring struct {
 
 func newKeyring(o Options, ecr *ecrAPI) *keyring {
 	return &keyring{
-		files: authFiles(o), helper: helpers{env: o.HelperEnv}, github: o.GitHub, ecr: ecr,
+		files: authFiles(o), helper: &helpers{env: o.HelperEnv}, github: o.GitHub, ecr: ecr,
 		found: map[string]Credential{},
 	}
 }

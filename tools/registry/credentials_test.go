@@ -25,13 +25,21 @@ func writeFile(tb testing.TB, path, text string, mode os.FileMode) {
 }
 
 // helper puts a credential helper on PATH that knows one host.
-func helper(tb testing.TB, name, host, answer string) {
+// The result counts its runs.
+func helper(tb testing.TB, name, host, answer string) (runs func() int) {
 	tb.Helper()
 	dir := tb.TempDir()
-	script := fmt.Sprintf("#!/bin/sh\nread -r host\nif [ \"$host\" = '%s' ]; then echo '%s'; exit 0; fi\n"+
+	script := fmt.Sprintf("#!/bin/sh\necho run >>"+dir+"/runs\nread -r host\nif [ \"$host\" = '%s' ]; then echo '%s'; exit 0; fi\n"+
 		"echo 'credentials not found in native keychain'\nexit 1\n", host, answer)
 	writeFile(tb, filepath.Join(dir, "docker-credential-"+name), script, 0o700)
 	setenv(tb, "PATH", dir+":"+os.Getenv("PATH"))
+	return func() int {
+		text, err := os.ReadFile(filepath.Join(dir, "runs"))
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return strings.Count(string(text), "run")
+	}
 }
 
 func setenv(tb testing.TB, key, value string) {
@@ -63,24 +71,25 @@ func TestCredential(t *testing.T) {
 	inConfig := "docker config " + config
 	up := registry.Credential{Username: "u", Password: "p", Source: inConfig}
 	tests := map[string]registry.Credential{
-		"plain.example":            up,
-		"plain.example/acme/web":   up,
-		"slash.example":            up,
-		"scoped.example":           up,
-		"scoped.example/other":     up,
-		"scoped.example/acme":      {Username: "a", Password: "b", Source: inConfig},
-		"scoped.example/acme/web":  {Username: "a", Password: "b", Source: inConfig},
-		"docker.io":                {Username: "hub", Password: "pw", Source: inConfig},
-		"index.docker.io/acme/web": {Username: "hub", Password: "pw", Source: inConfig},
-		"registry-1.docker.io":     {Username: "hub", Password: "pw", Source: inConfig},
-		"token.example":            {IdentityToken: "it", Source: inConfig},
-		"helped.example":           {Username: "h", Password: "s", Source: "credential helper docker-credential-slipwaytest"},
-		"helped.example/acme":      {Username: "h", Password: "s", Source: "credential helper docker-credential-slipwaytest"},
-		"podman.example":           {Username: "u", Password: "p", Source: "auth file " + podman},
-		"ghcr.io":                  {Username: "octocat", Password: "ghs", Source: "GITHUB_TOKEN"},
-		"unhelped.example":         {Source: "none"},
-		"empty.example":            {Source: "none"},
-		"example":                  {Source: "none"},
+		"plain.example":               up,
+		"plain.example/acme/web":      up,
+		"slash.example":               up,
+		"scoped.example":              up,
+		"scoped.example/other":        up,
+		"scoped.example/acme":         {Username: "a", Password: "b", Source: inConfig},
+		"scoped.example/acme/web":     {Username: "a", Password: "b", Source: inConfig},
+		"docker.io":                   {Username: "hub", Password: "pw", Source: inConfig},
+		"index.docker.io/acme/web":    {Username: "hub", Password: "pw", Source: inConfig},
+		"https://index.docker.io/v1/": {Username: "hub", Password: "pw", Source: inConfig},
+		"registry-1.docker.io":        {Username: "hub", Password: "pw", Source: inConfig},
+		"token.example":               {IdentityToken: "it", Source: inConfig},
+		"helped.example":              {Username: "h", Password: "s", Source: "credential helper docker-credential-slipwaytest"},
+		"helped.example/acme":         {Username: "h", Password: "s", Source: "credential helper docker-credential-slipwaytest"},
+		"podman.example":              {Username: "u", Password: "p", Source: "auth file " + podman},
+		"ghcr.io":                     {Username: "octocat", Password: "ghs", Source: "GITHUB_TOKEN"},
+		"unhelped.example":            {Source: "none"},
+		"empty.example":               {Source: "none"},
+		"example":                     {Source: "none"},
 	}
 	for target, want := range tests {
 		got, err := c.Credential(t.Context(), target)
@@ -100,6 +109,19 @@ func TestCredentialStore(t *testing.T) {
 		if got, err := c.Credential(t.Context(), target); err != nil || got != want {
 			t.Errorf("Credential(%s) = %v, %v, want %v", target, got, err, want)
 		}
+	}
+}
+
+func TestHelpersRunOnceForAHost(t *testing.T) {
+	runs := helper(t, "slipwayonce", "helped.example", `{"Username":"u","Secret":"s"}`)
+	c := registry.New(registry.Options{DockerAuthConfig: `{"credHelpers": {"helped.example": "slipwayonce"}}`})
+	for i := range 10 {
+		if _, err := c.Credential(t.Context(), fmt.Sprintf("helped.example/p%d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if runs() != 1 {
+		t.Errorf("the helper ran %d times, want once", runs())
 	}
 }
 
@@ -131,14 +153,14 @@ func TestCredentialsAreUsed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := regtest.NewWith(t, o)
-			right := registry.New(registry.Options{Retry: patient(), DockerAuthConfig: authConfig(r.Host, "u", "p")})
+			right := registry.New(registry.Options{Retry: patient(), DockerAuthConfig: authConfig(r.Host, "p")})
 			push(t, right, repository(r, webRepo), "v1", newImage(t, "{}", "layer"))
 			if err := right.DeleteTag(t.Context(), repository(r, webRepo), "v1"); err != nil {
 				t.Errorf("DeleteTag() = %v", err)
 			}
 			for _, c := range []*registry.Client{
 				newClient(t),
-				registry.New(registry.Options{Retry: patient(), DockerAuthConfig: authConfig(r.Host, "u", "wrong")}),
+				registry.New(registry.Options{Retry: patient(), DockerAuthConfig: authConfig(r.Host, "wrong")}),
 			} {
 				for verb, call := range allVerbs(c, repository(r, webRepo)) {
 					checkFault(t, verb, call(t.Context()), 401, false)

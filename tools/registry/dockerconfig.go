@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/docker/cli/cli/config"
 	"github.com/docker/cli/cli/config/configfile"
@@ -40,7 +41,7 @@ func authFiles(o Options) []authFile {
 }
 
 // find returns target's credential, or one without Source when the file has none.
-func (f authFile) find(ctx context.Context, h helpers, target string) (Credential, error) {
+func (f authFile) find(ctx context.Context, h *helpers, target string) (Credential, error) {
 	text, err := f.read()
 	if errors.Is(err, fs.ErrNotExist) {
 		return Credential{}, nil
@@ -63,7 +64,7 @@ func (f authFile) find(ctx context.Context, h helpers, target string) (Credentia
 
 // entry looks key up: its own helper, then what the file holds, then the store for all.
 // A path ("ghcr.io/acme") is only looked for in the file.
-func (f authFile) entry(ctx context.Context, h helpers, parsed *configfile.ConfigFile, key string) (Credential, error) {
+func (f authFile) entry(ctx context.Context, h *helpers, parsed *configfile.ConfigFile, key string) (Credential, error) {
 	if helper := parsed.CredentialHelpers[key]; helper != "" {
 		return h.get(ctx, helper, key)
 	}
@@ -92,15 +93,52 @@ func holdsSecret(auth types.AuthConfig) bool {
 	return auth.Password != "" || auth.IdentityToken != "" || auth.RegistryToken != ""
 }
 
-// helpers runs docker's credential helpers.
-type helpers struct{ env []string }
+// helpers runs docker's credential helpers, once for each host: they are slow, and a
+// build may look at a thousand repositories of one.
+type helpers struct {
+	env []string
+	mu  sync.Mutex
+	all map[string]*helperAnswer // by program and key
+}
+
+type helperAnswer struct {
+	turn       turn
+	known      bool
+	credential Credential
+}
+
+func (h *helpers) answer(program, key string) *helperAnswer {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.all == nil {
+		h.all = map[string]*helperAnswer{}
+	}
+	if h.all[program+" "+key] == nil {
+		h.all[program+" "+key] = &helperAnswer{turn: newTurn()}
+	}
+	return h.all[program+" "+key]
+}
 
 // absentCredential is what helpers print, by their protocol, when they hold none.
 const absentCredential = "credentials not found in native keychain"
 
-// get asks the program docker-credential-<helper>.
-func (h helpers) get(ctx context.Context, helper, key string) (Credential, error) {
+// get is what the program docker-credential-<helper> says; an error is not kept.
+func (h *helpers) get(ctx context.Context, helper, key string) (Credential, error) {
 	program := "docker-credential-" + helper
+	kept := h.answer(program, key)
+	if err := kept.turn.take(ctx); err != nil {
+		return Credential{}, err
+	}
+	defer kept.turn.give()
+	if kept.known {
+		return kept.credential, nil
+	}
+	c, err := h.ask(ctx, program, key)
+	kept.credential, kept.known = c, err == nil
+	return c, err
+}
+
+func (h *helpers) ask(ctx context.Context, program, key string) (Credential, error) {
 	cmd := proc.Cmd{Args: []string{program, "get"}, Env: h.env, Stdin: strings.NewReader(helperKey(key))}
 	out, err := cmd.Output(ctx)
 	if err != nil && strings.TrimSpace(string(out)) == absentCredential {

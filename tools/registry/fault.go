@@ -61,7 +61,7 @@ func (f *Fault) Unwrap() error { return f.err }
 
 // Is makes errors.Is(err, ErrNotFound) and errors.Is(err, errors.ErrUnsupported) work.
 func (f *Fault) Is(target error) bool {
-	switch target { //nolint:errorlint // this is the comparison that errors.Is asks for
+	switch target {
 	case ErrNotFound:
 		return f.absent
 	case errors.ErrUnsupported:

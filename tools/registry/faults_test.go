@@ -391,7 +391,7 @@ func TestFilesReportsCutLayers(t *testing.T) {
 
 func TestFaultsSayWhatToDo(t *testing.T) {
 	r := withImage(t)
-	c := registry.New(registry.Options{Retry: patient(), DockerAuthConfig: authConfig(r.Host, "u", "p")})
+	c := registry.New(registry.Options{Retry: patient(), DockerAuthConfig: authConfig(r.Host, "p")})
 	ask := func(c *registry.Client, status int) error {
 		r.Mend()
 		r.Inject(regtest.Rule{Path: webRepo, Do: regtest.Status(status)})

@@ -102,7 +102,7 @@ func New(o Options) *Client {
 
 // transport stacks the wrappers, the outermost last.
 func (c *Client) transport(o Options) http.RoundTripper {
-	var t http.RoundTripper = o.Transport
+	t := o.Transport
 	if t == nil {
 		t = defaultTransport()
 	}
@@ -125,7 +125,7 @@ func (c *Client) parse(repo Repository) (name.Repository, error) {
 	return parsed, nil
 }
 
-// Digest of body, as a registry computes it.
+// digestOf is body's digest as a registry computes it.
 func digestOf(body []byte) Digest {
 	sum := sha256.Sum256(body)
 	return Digest("sha256:" + hex.EncodeToString(sum[:]))
@@ -154,8 +154,9 @@ func checkRef(ref string) error {
 	return nil
 }
 
-// Credential returns what would be used for a host ("ghcr.io") or a repository there. No
+// Credential returns what would be used for a host ("ghcr.io"), as docker names it
+// ("https://index.docker.io/v1/"), or for a repository there. No
 // credential is not an error: the result's Source is then "none".
 func (c *Client) Credential(ctx context.Context, target string) (Credential, error) {
-	return c.credentials.find(ctx, target)
+	return c.credentials.find(ctx, plainKey(target))
 }

@@ -180,7 +180,7 @@ func TestHandshakeIsSharedByRepositories(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			r := regtest.NewWith(t, test.options)
-			c := registry.New(registry.Options{Retry: patient(), DockerAuthConfig: authConfig(r.Host, "u", "p")})
+			c := registry.New(registry.Options{Retry: patient(), DockerAuthConfig: authConfig(r.Host, "p")})
 			for i := range 20 {
 				repo := repository(r, fmt.Sprintf("acme/p%d", i%5))
 				if _, err := c.Head(t.Context(), repo, "v1"); !errors.Is(err, registry.ErrNotFound) {
@@ -192,6 +192,7 @@ func TestHandshakeIsSharedByRepositories(t *testing.T) {
 	}
 }
 
-func authConfig(host, user, password string) string {
-	return fmt.Sprintf(`{"auths":{%q:{"username":%q,"password":%q}}}`, host, user, password)
+// authConfig is a docker config for the user u.
+func authConfig(host, password string) string {
+	return fmt.Sprintf(`{"auths":{%q:{"username":"u","password":%q}}}`, host, password)
 }

@@ -108,7 +108,7 @@ func (c *Client) shakeHands(ctx context.Context, s *session, key sessionKey) err
 	}
 	s.repo, s.host, s.source = repo, repo.RegistryStr(), credential.Source
 	s.url = url.URL{Scheme: repo.Scheme(), Host: s.host, Path: "/v2/" + repo.RepositoryStr() + "/"}
-	auth := authn.Authenticator(authn.Anonymous)
+	auth := authn.Anonymous
 	if credential.Source != noCredential {
 		auth = credentialOf{c.credentials, repo.Name()}
 	}

@@ -57,13 +57,9 @@ func (l *lister) follow(ctx context.Context, u url.URL) (cut bool, err error) {
 			return false, &Fault{Method: http.MethodGet, URL: bare(&u), host: u.Host, Status: http.StatusOK, err: errLinkLoop}
 		}
 		l.pages[u.String()] = true
-		resp, n, err := l.page(ctx, u)
+		next, n, err := l.page(ctx, u)
 		if err != nil {
 			return false, err
-		}
-		next, err := nextPage(resp)
-		if err != nil {
-			return false, answerFault(resp, err)
 		}
 		if next == nil {
 			return n >= pageSize && u.Query().Has("n"), nil
@@ -72,8 +68,9 @@ func (l *lister) follow(ctx context.Context, u url.URL) (cut bool, err error) {
 	}
 }
 
-func (l *lister) page(ctx context.Context, u url.URL) (*http.Response, int, error) {
-	resp, body, err := l.session.read(ctx, call{method: http.MethodGet, url: u, limit: listLimit})
+// page reads one page: the link to the next, or nil, and how many tags it had.
+func (l *lister) page(ctx context.Context, u url.URL) (next *url.URL, n int, err error) {
+	resp, body, err := l.session.read(ctx, call{method: http.MethodGet, url: u, limit: listLimit}) //nolint:bodyclose // read closes it
 	if err != nil {
 		return nil, 0, err
 	}
@@ -90,7 +87,10 @@ func (l *lister) page(ctx context.Context, u url.URL) (*http.Response, int, erro
 			l.tags = append(l.tags, tag)
 		}
 	}
-	return resp, len(list.Tags), nil
+	if next, err = nextPage(resp); err != nil {
+		return nil, 0, answerFault(resp, err)
+	}
+	return next, len(list.Tags), nil
 }
 
 // nextPage reads the Link header, whose target may be relative; nil is the end.

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -115,7 +116,7 @@ func (w wholeBodies) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp.Body = io.NopCloser(strings.NewReader(string(body)))
+	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
 }
 
@@ -211,10 +212,11 @@ func transient(err error) bool {
 		certificate *tls.CertificateVerificationError
 		authority   x509.UnknownAuthorityError
 		name        *net.DNSError
+		source      *Fault // of a blob that was to be sent on; it had its own tries
 	)
 	switch {
 	case errors.As(err, &plain), errors.As(err, &large), errors.As(err, &record), errors.As(err, &alert),
-		errors.As(err, &certificate), errors.As(err, &authority):
+		errors.As(err, &certificate), errors.As(err, &authority), errors.As(err, &source):
 		return false
 	case errors.As(err, &name):
 		return !name.IsNotFound

@@ -134,7 +134,7 @@ func TestRedirectsDoNotLeakCredentials(t *testing.T) {
 			r := regtest.NewWith(t, o)
 			base, seen := blobStore(t, "layer")
 			r.Inject(regtest.Rule{Class: regtest.Blobs, Do: regtest.Redirect(base)})
-			c := registry.New(registry.Options{Retry: patient(), DockerAuthConfig: authConfig(r.Host, "u", "p")})
+			c := registry.New(registry.Options{Retry: patient(), DockerAuthConfig: authConfig(r.Host, "p")})
 			blob, err := c.Blob(t.Context(), repository(r, webRepo), digest([]byte("layer")), 10)
 			if err != nil || string(blob) != "layer" {
 				t.Errorf("Blob() = %q, %v", blob, err)
