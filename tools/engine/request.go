@@ -157,6 +157,7 @@ func exports(r Request) []client.ExportEntry {
 		"push-by-digest":    "true",
 		"oci-mediatypes":    "true",
 		"rewrite-timestamp": "true",
+		"store":             "false", // a Docker Engine would keep every image, without a name
 	}
 	if r.Insecure {
 		attrs["registry.insecure"] = "true"
