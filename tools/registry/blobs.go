@@ -19,6 +19,9 @@ func (c *Client) Blob(ctx context.Context, repo Repository, d Digest, limit int6
 	if err != nil {
 		return nil, err
 	}
+	if int64(len(body)) > limit {
+		return nil, answerFault(resp, tooLarge(limit))
+	}
 	if got := digestOf(body); got != d {
 		return nil, answerFault(resp, wrongDigest{want: d, got: got})
 	}

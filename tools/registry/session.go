@@ -116,7 +116,7 @@ func (c *Client) shakeHands(ctx context.Context, s *session, key sessionKey) err
 	if err != nil {
 		return err
 	}
-	rt, err := transport.NewWithContext(ctx, repo.Registry, auth, c.chain, scopes)
+	rt, err := transport.NewWithContext(withLimit(ctx, errorLimit), repo.Registry, auth, c.chain, scopes)
 	if err != nil {
 		return handshakeFault(ping, s, err)
 	}
@@ -217,7 +217,7 @@ func (p *ping) known() bool {
 }
 
 func (p *ping) ask(next http.RoundTripper, req *http.Request) (*http.Response, error) {
-	resp, err := next.RoundTrip(req.Clone(withLimit(req.Context(), errorLimit)))
+	resp, err := next.RoundTrip(req)
 	if err != nil || resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
 	}

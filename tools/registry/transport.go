@@ -100,9 +100,10 @@ type wholeBodies struct{ next http.RoundTripper }
 
 type limitKey struct{}
 
-// withLimit marks requests whose answers are to be read whole, up to limit bytes.
+// withLimit marks requests whose answers are to be read whole, up to limit bytes. A
+// token may have to be fetched on the way, so the limit is never less than one's size.
 func withLimit(ctx context.Context, limit int64) context.Context {
-	return context.WithValue(ctx, limitKey{}, limit)
+	return context.WithValue(ctx, limitKey{}, max(limit, errorLimit))
 }
 
 func (w wholeBodies) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -120,7 +121,7 @@ func (w wholeBodies) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// errorLimit is how much of an error's text is read.
+// errorLimit is how much of an error's text, a token or a ping's answer is read.
 const errorLimit = 64 << 10
 
 func readAnswer(resp *http.Response, limit int64) ([]byte, error) {

@@ -193,6 +193,10 @@ func TestExpiredTokenIsRenewed(t *testing.T) {
 		t.Errorf("Head() = %v", err)
 	}
 	r.Budget(t, regtest.Budget{Handshakes: 2, Others: 10}) // a token for each, one request of each twice
+	r.ExpireTokens()
+	if _, err := c.Blob(t.Context(), repo, digest([]byte("{}")), 2); err != nil { // less than a token's size
+		t.Errorf("Blob() = %v", err)
+	}
 }
 
 // One caller's end does not fail another who waits for the same handshake.
