@@ -77,7 +77,8 @@ type differ struct {
 
 func (d *differ) add(kind Kind, what string) {
 	c := Change{kind, what}
-	if !slices.Contains(d.changes, c) { // a Dockerfile may be among the files as well
+	again := func(other Change) bool { return other == c || other.What == what && other.IsFile() && c.IsFile() }
+	if !slices.ContainsFunc(d.changes, again) { // a Dockerfile may be among the files as well
 		d.changes = append(d.changes, c)
 	}
 }
@@ -162,6 +163,7 @@ func (d *differ) definitions(before, after Inputs) {
 		{"target", before.Target == after.Target},
 		{"network", before.Network == after.Network},
 		{"platforms", slices.Equal(before.Platforms, after.Platforms)},
+		{"registry.deploy", before.DeployNames == after.DeployNames},
 		{"secrets", slices.Equal(slices.Sorted(slices.Values(before.Secrets)), slices.Sorted(slices.Values(after.Secrets)))},
 	} {
 		if !field.same {

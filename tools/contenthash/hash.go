@@ -9,10 +9,11 @@
 package contenthash
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"hash"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -62,16 +63,24 @@ type Dependency struct {
 	Hash Hash   // its content hash; for a package from a version set its pinned digest
 }
 
+func (d Dependency) compare(o Dependency) int {
+	return cmp.Or(strings.Compare(d.Name, o.Name), strings.Compare(string(d.Hash), string(o.Hash)))
+}
+
 // Pin says what a base image's reference is replaced by.
 type Pin struct {
 	Reference string // as the Dockerfile writes it
 	Target    string // what is used instead
 }
 
+func (p Pin) compare(o Pin) int {
+	return cmp.Or(strings.Compare(p.Reference, o.Reference), strings.Compare(p.Target, o.Target))
+}
+
 // Inputs is everything that may change what building a project does.
 type Inputs struct {
 	Files        []Entry // sorted by path, none inside another
-	Context      string  // the build context's folder, "" for the root
+	Context      string  // the build context's folder as the manifest has it: "." is the root
 	Hermetic     bool    // the context holds only Files
 	Dockerfile   []Entry // the Dockerfile, behind the symbolic links that lead to it
 	Dockerignore []Entry // the same for the ignore file; empty when there is none
@@ -81,7 +90,10 @@ type Inputs struct {
 	BuildArgs    map[string]string
 	Secrets      []string // identifiers only
 	Dependencies []Dependency
-	BaseImages   []Pin
+	// DeployNames is the location under which the images of dependencies have a
+	// second name, e.g. "ghcr.io/acme"; empty without dependencies.
+	DeployNames string
+	BaseImages  []Pin
 }
 
 // schema is part of every hash: raising it rebuilds everything. Raise it when
@@ -90,16 +102,17 @@ const schema = 1
 
 // Hash returns the first 40 hex digits of the SHA-256 of the canonical form.
 func (in Inputs) Hash() Hash {
-	e := encoder{w: sha256.New()}
+	sum := sha256.New()
+	e := encoder{w: sum}
 	e.inputs(in)
-	return Hash(hex.EncodeToString(e.w.Sum(nil))[:40])
+	return Hash(hex.EncodeToString(sum.Sum(nil))[:40])
 }
 
 // encoder writes the canonical form: every string behind its length, every
 // list behind its count, every field behind the ones before it, so that no two
 // different inputs have the same bytes.
 type encoder struct {
-	w       hash.Hash
+	w       io.Writer
 	scratch [binary.MaxVarintLen64]byte
 }
 
@@ -121,12 +134,13 @@ func (e *encoder) inputs(in Inputs) {
 	}
 	e.texts(slices.Sorted(slices.Values(in.Secrets)))
 	e.number(len(in.Dependencies))
-	for _, dep := range sortedBy(in.Dependencies, func(d Dependency) string { return d.Name }) {
+	for _, dep := range slices.SortedFunc(slices.Values(in.Dependencies), Dependency.compare) {
 		e.text(dep.Name)
 		e.text(string(dep.Hash))
 	}
+	e.text(in.DeployNames)
 	e.number(len(in.BaseImages))
-	for _, pin := range sortedBy(in.BaseImages, func(p Pin) string { return p.Reference }) {
+	for _, pin := range slices.SortedFunc(slices.Values(in.BaseImages), Pin.compare) {
 		e.text(pin.Reference)
 		e.text(pin.Target)
 	}
@@ -164,9 +178,4 @@ func (e *encoder) text(s string) {
 func (e *encoder) number(n int) {
 	size := binary.PutVarint(e.scratch[:], int64(n))
 	_, _ = e.w.Write(e.scratch[:size])
-}
-
-// sortedBy returns list in the order of key, leaving list as it is.
-func sortedBy[T any](list []T, key func(T) string) []T {
-	return slices.SortedFunc(slices.Values(list), func(a, b T) int { return strings.Compare(key(a), key(b)) })
 }

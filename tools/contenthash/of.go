@@ -95,7 +95,9 @@ func (h *Hasher) collect(ctx context.Context, p *manifest.Project) (Inputs, erro
 	if in.BaseImages, err = h.baseImages(ctx, in.Dockerfile); err != nil {
 		return in, err
 	}
-	in.Dependencies, err = h.dependencies(ctx, p)
+	if in.Dependencies, err = h.dependencies(ctx, p); len(in.Dependencies) > 0 {
+		in.DeployNames = string(h.manifest.Registry.Deploy)
+	}
 	return in, err
 }
 

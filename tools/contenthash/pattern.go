@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -199,6 +200,10 @@ func literal(re *syntax.Regexp) (string, bool) {
 	case syntax.OpLiteral:
 		if re.Flags&syntax.FoldCase != 0 {
 			return "", false
+		}
+		// The replacement character also matches every byte that is not UTF-8.
+		if i := slices.Index(re.Rune, utf8.RuneError); i >= 0 {
+			return string(re.Rune[:i]), false
 		}
 		return string(re.Rune), true
 	case syntax.OpCapture:
