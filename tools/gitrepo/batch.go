@@ -49,7 +49,7 @@ func startBatch(c proc.Cmd, bodies bool) (*batch, error) {
 
 // ask sends all names and reads all answers, even after a bad one, so that the
 // next question gets its own answer; broken says that this did not work out.
-func (b *batch) ask(names []string, visit func(int, object) error) (first error, broken bool) {
+func (b *batch) ask(names []string, visit func(int, object) error) (broken bool, first error) {
 	sent := make(chan error, 1)
 	go func() { sent <- b.send(names) }() // git answers before it has read all
 	for i, name := range names {
@@ -57,8 +57,8 @@ func (b *batch) ask(names []string, visit func(int, object) error) (first error,
 		var absent *absentError
 		if err != nil && !errors.As(err, &absent) {
 			b.kill()
-			<-sent
-			return &brokenError{name, err}, true
+			<-sent //nolint:errcheck // it broke for the same reason
+			return true, &brokenError{name, err}
 		}
 		if first == nil && err == nil {
 			err = visit(i, o)
@@ -67,7 +67,7 @@ func (b *batch) ask(names []string, visit func(int, object) error) (first error,
 			first = err
 		}
 	}
-	return first, <-sent != nil // not sent whole, yet answered: not to be used again
+	return <-sent != nil, first // not sent whole, yet answered: not to be used again
 }
 
 func (b *batch) send(names []string) error {

@@ -67,7 +67,7 @@ func (c *catFile) ask(ctx context.Context, at **batch, mode string, names []stri
 	}
 	b := *at
 	stop := context.AfterFunc(ctx, b.kill)
-	err, broken := b.ask(names, visit)
+	broken, err := b.ask(names, visit)
 	if killed := !stop(); killed || broken {
 		*at = nil
 		b.kill()

@@ -105,8 +105,8 @@ func open(_ context.Context, p place, env []string) (*Repo, error) {
 	if conf.sha256 {
 		return nil, needsGit("reading a SHA-256 repository")
 	}
-	r.objects, err = newLibrary(p)
-	return r, err
+	r.objects = newLibrary(r.place)
+	return r, nil
 }
 
 // Close ends the git programs that r runs and removes its temporary files. It

@@ -22,11 +22,11 @@ type library struct {
 	storage *filesystem.Storage
 }
 
-func newLibrary(p place) (*library, error) {
+func newLibrary(p place) *library {
 	fs := dotgit.NewRepositoryFilesystem(osfs.New(p.gitDir), osfs.New(p.commonDir))
 	small := cache.NewObjectLRU(16 * cache.MiByte)
 	options := filesystem.Options{KeepDescriptors: true, AlternatesFS: osfs.New("/")}
-	return &library{storage: filesystem.NewStorageWithOptions(fs, small, options)}, nil
+	return &library{storage: filesystem.NewStorageWithOptions(fs, small, options)}
 }
 
 func (l *library) read(ctx context.Context, names []string, visit func(int, object) error) error {

@@ -43,7 +43,7 @@ func TestPrefetchIsOneRequest(t *testing.T) {
 			g := sample(t)
 			c := g.Clone("--filter="+filter, "--no-checkout")
 			r := open(t, c, c.Dir)
-			ids := blobs(t, r, tree(t.Context(), t, r, ""))
+			ids := blobs(t, r, tree(t.Context(), t, r))
 			before := packs(t, c)
 			if before > 2 { // the clone, and all trees at once
 				t.Errorf("reading all trees made %d packs", before)
@@ -98,7 +98,7 @@ func TestPartialCloneWithoutItsRemote(t *testing.T) {
 	if _, err := r.Commit(t.Context(), first); err != nil {
 		t.Errorf("commits are all here, but: %v", err)
 	}
-	if blobs(t, r, tree(t.Context(), t, r, "")) == nil {
+	if blobs(t, r, tree(t.Context(), t, r)) == nil {
 		t.Error("trees are all here, but have no files")
 	}
 }
@@ -106,7 +106,7 @@ func TestPartialCloneWithoutItsRemote(t *testing.T) {
 func TestPartialCloneWithoutProgram(t *testing.T) {
 	c := sample(t).Clone("--filter=blob:none", "--no-checkout")
 	r := openEnv(t, c.Dir, noGit(t))
-	ids := blobs(t, r, tree(t.Context(), t, r, ""))
+	ids := blobs(t, r, tree(t.Context(), t, r))
 	_, err := r.Blob(t.Context(), ids[0])
 	wantFault(t, err, gitrepo.ErrMissing, "must reach the remote")
 }

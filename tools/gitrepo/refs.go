@@ -63,12 +63,14 @@ func (r *Repo) DefaultBranch(ctx context.Context) (string, error) {
 // RemoteURL returns the address of origin, or of the only remote, as configured
 // but without credentials; "" when there is none.
 func (r *Repo) RemoteURL(context.Context) (string, error) {
-	url, ok := r.conf.remotes["origin"]
-	if !ok && len(r.conf.remotes) == 1 {
-		for _, url = range r.conf.remotes {
-		}
+	if url, ok := r.conf.remotes["origin"]; ok || len(r.conf.remotes) != 1 {
+		return stripCredentials(url), nil
 	}
-	return stripCredentials(url), nil
+	var only string
+	for _, url := range r.conf.remotes {
+		only = stripCredentials(url)
+	}
+	return only, nil
 }
 
 // stripCredentials works on text, because a password in an address need not be

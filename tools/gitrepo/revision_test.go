@@ -2,6 +2,7 @@ package gitrepo_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -163,7 +164,7 @@ func TestCallersGitVariablesDoNotConfuse(t *testing.T) {
 	env := append(g.Env(), "GIT_DIR="+git, "GIT_WORK_TREE="+other.Dir, "GIT_INDEX_FILE="+git+"/index", "GIT_PREFIX=src/",
 		"GIT_OBJECT_DIRECTORY="+git+"/objects", "GIT_COMMON_DIR="+git, "GIT_NAMESPACE=x", "GIT_LITERAL_PATHSPECS=1", "LC_ALL=de_DE.UTF-8")
 	r := openEnv(t, g.Path("src"), env)
-	readsAll(t, r, g, "HEAD")
+	readsAll(t, r, g)
 	if changes, err := r.Changes(t.Context()); err != nil || len(changes) != 0 {
 		t.Errorf("changes %q, %v in a clean work tree", changes, err)
 	}
@@ -272,19 +273,19 @@ func TestCancelledCallLeavesTheNextOneWhole(t *testing.T) {
 	g := sample(t)
 	r := open(t, g, g.Dir)
 	ctx, cancel := context.WithCancel(t.Context())
-	tree(ctx, t, r, "")
+	tree(ctx, t, r)
 	cancel()
 	if _, err := r.Commit(ctx, ""); err != context.Canceled { //nolint:errorlint // exactly that
 		t.Errorf("after cancelling: %v", err)
 	}
-	readsAll(t, r, g, "HEAD")
+	readsAll(t, r, g)
 }
 
 func TestEndedProgramIsReportedAndStartedAgain(t *testing.T) {
 	g := sample(t)
 	id := gitrepo.ObjectID(g.ID("HEAD:README"))
 	file := g.Path(".git/objects/" + string(id[:2]) + "/" + string(id[2:]))
-	whole, err := os.ReadFile(file) //nolint:gosec // made above
+	whole, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +295,7 @@ func TestEndedProgramIsReportedAndStartedAgain(t *testing.T) {
 		t.Error("a damaged object reads without an error")
 	}
 	overwrite(t, file, whole)
-	readsAll(t, r, g, "HEAD")
+	readsAll(t, r, g)
 }
 
 func overwrite(tb testing.TB, file string, content []byte) {
@@ -304,5 +305,20 @@ func overwrite(tb testing.TB, file string, content []byte) {
 	}
 	if err := os.WriteFile(file, content, 0o600); err != nil {
 		tb.Fatal(err)
+	}
+}
+
+func TestCallEndsWithItsContextThoughGitHangs(t *testing.T) {
+	g := sample(t)
+	bin := t.TempDir()
+	script := "#!/bin/sh\nread -r line\nexec sleep 600\n" // answers nothing
+	if err := os.WriteFile(filepath.Join(bin, "git"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r := openEnv(t, g.Dir, []string{"PATH=" + bin + ":/usr/bin:/bin"})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := r.Tree(ctx, gitrepo.ObjectID(g.ID("HEAD^{tree}"))); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
 	}
 }

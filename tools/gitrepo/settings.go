@@ -29,7 +29,7 @@ func (s settings) idLen() int {
 
 func readSettings(p place) (settings, error) {
 	file := filepath.Join(p.commonDir, "config")
-	f, err := os.Open(file) //nolint:gosec // the repository that was asked for
+	f, err := os.Open(file)
 	if os.IsNotExist(err) {
 		return settings{}, nil // git takes its defaults then
 	}

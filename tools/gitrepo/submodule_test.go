@@ -46,7 +46,7 @@ func nested(tb testing.TB) (super, leaf *gittest.Repo) {
 func readsLeaf(tb testing.TB, r *gitrepo.Repo) {
 	tb.Helper()
 	for _, path := range []string{"vendor mid", "leaf"} {
-		e, ok, err := r.Lookup(tb.Context(), tree(tb.Context(), tb, r, ""), path)
+		e, ok, err := r.Lookup(tb.Context(), tree(tb.Context(), tb, r), path)
 		if err != nil || !ok || !e.Mode.IsSubmodule() {
 			tb.Fatalf("%q is %v, %t, %v", path, e, ok, err)
 		}
@@ -59,7 +59,7 @@ func readsLeaf(tb testing.TB, r *gitrepo.Repo) {
 		}
 		r = sub
 	}
-	e, ok, err := r.Lookup(tb.Context(), tree(tb.Context(), tb, r, ""), "leaf.txt")
+	e, ok, err := r.Lookup(tb.Context(), tree(tb.Context(), tb, r), "leaf.txt")
 	if err != nil || !ok {
 		tb.Fatalf("leaf.txt: %t, %v", ok, err)
 	}
@@ -135,7 +135,7 @@ func TestSubmoduleCommitMissing(t *testing.T) {
 func TestSubmoduleOpenedByItself(t *testing.T) {
 	g, leaf := nested(t)
 	r := open(t, g, g.Path("vendor mid/leaf"))
-	readsAll(t, r, leaf, "HEAD")
+	readsAll(t, r, leaf)
 	if want := g.Path("vendor mid/leaf"); r.WorkTree() != want {
 		t.Errorf("work tree %q, not %q", r.WorkTree(), want)
 	}

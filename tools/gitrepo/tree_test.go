@@ -14,7 +14,7 @@ import (
 func TestLookup(t *testing.T) {
 	g := sample(t)
 	r := open(t, g, g.Dir)
-	root := tree(t.Context(), t, r, "")
+	root := tree(t.Context(), t, r)
 	tests := map[string]string{ // path -> revision expression, "" when absent
 		"":                     "HEAD^{tree}",
 		"README":               "HEAD:README",
@@ -146,7 +146,7 @@ func TestManyReadersAtOnce(t *testing.T) {
 func BenchmarkProjectTrees(b *testing.B) {
 	g := monorepo(b)
 	steps := map[string]func(r *gitrepo.Repo){
-		"first commit": func(r *gitrepo.Repo) { tree(b.Context(), b, r, "") },
+		"first commit": func(r *gitrepo.Repo) { tree(b.Context(), b, r) },
 		"lookups":      func(r *gitrepo.Repo) { projects(b, r) }, // reads the 50 folders above
 		"one by one": func(r *gitrepo.Repo) {
 			for _, id := range projects(b, r) {
@@ -181,7 +181,7 @@ func BenchmarkProjectTrees(b *testing.B) {
 
 func projects(b *testing.B, r *gitrepo.Repo) []gitrepo.ObjectID {
 	b.Helper()
-	root := tree(b.Context(), b, r, "")
+	root := tree(b.Context(), b, r)
 	ids := make([]gitrepo.ObjectID, 5000)
 	for i := range ids {
 		e, ok, err := r.Lookup(b.Context(), root, fmt.Sprintf("g%02d/p%04d", i%50, i))

@@ -226,7 +226,7 @@ func TestWorkTree(t *testing.T) {
 			if got := r.WorkTree(); got != test.want {
 				t.Errorf("work tree %q, not %q", got, test.want)
 			}
-			readsAll(t, r, test.repo, "HEAD")
+			readsAll(t, r, test.repo)
 			if _, err := r.Changes(t.Context()); err != nil {
 				t.Error(err)
 			}

@@ -50,7 +50,7 @@ func (r *Repo) Rename(from, to string) {
 
 func (r *Repo) parent(path string) {
 	r.tb.Helper()
-	r.check(os.MkdirAll(filepath.Dir(r.Path(path)), 0o755)) //nolint:gosec // a test's work tree
+	r.check(os.MkdirAll(filepath.Dir(r.Path(path)), 0o755))
 }
 
 func (r *Repo) check(err error) {

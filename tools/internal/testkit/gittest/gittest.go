@@ -111,7 +111,7 @@ func (r *Repo) run(dir string, args ...string) string {
 func (r *Repo) exec(dir, stdin string, args []string) string {
 	r.tb.Helper()
 	date := strconv.Itoa(Epoch+60*r.commits) + " +0000"
-	cmd := exec.CommandContext(r.tb.Context(), "git", args...) //nolint:gosec // a test's own argv
+	cmd := exec.CommandContext(r.tb.Context(), "git", args...)
 	cmd.Dir = dir
 	cmd.Env = append(r.Env(), "GIT_AUTHOR_DATE="+date, "GIT_COMMITTER_DATE="+date)
 	cmd.Stdin = strings.NewReader(stdin)
