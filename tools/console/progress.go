@@ -115,12 +115,11 @@ func (p *Progress) remove(t *Task) {
 // signOfLife shows which steps are still running, and their output so far.
 func (p *Progress) signOfLife() {
 	for _, t := range p.running {
-		for _, s := range t.order {
-			if s.over || p.s.Now().Sub(s.began) < patience {
-				continue
+		for _, s := range t.pending() {
+			if took := p.s.Now().Sub(s.began); took >= patience {
+				p.title(t, s, "running for "+Duration(took))
+				p.flush(t, s, false)
 			}
-			p.title(t, s, "running for "+Duration(p.s.Now().Sub(s.began)))
-			p.flush(t, s, false)
 		}
 	}
 }

@@ -58,6 +58,26 @@ func (t *Task) step(s Step) *running {
 	return r
 }
 
+// pending returns the steps that are running: the minor ones only where there is
+// no other, and of those the last, since some of them never say that they are over.
+func (t *Task) pending() []*running {
+	var steps []*running
+	var minor *running
+	for _, s := range t.order {
+		switch {
+		case s.over:
+		case s.Minor:
+			minor = s
+		default:
+			steps = append(steps, s)
+		}
+	}
+	if len(steps) == 0 && minor != nil {
+		steps = append(steps, minor)
+	}
+	return steps
+}
+
 // Begin says that a step has begun.
 func (t *Task) Begin(s Step) {
 	t.p.mu.Lock()
