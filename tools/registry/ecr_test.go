@@ -253,3 +253,22 @@ func TestECRWithoutAWSCredentials(t *testing.T) {
 		t.Errorf("Credential(public.ecr.aws) = %v, %v, want none", got, err)
 	}
 }
+
+// A repository that was there, and is deleted while the client runs, is made again.
+func TestECRRepositoryVanishes(t *testing.T) {
+	aws := newAWS(t)
+	r, way := ecrDouble(t, "password-2") // the second call to AWS
+	r.Inject(regtest.Rule{Path: "/acme/", Do: aws.refuseUnmade})
+	c := registry.New(registry.Options{Transport: way, Retry: patient(), AWS: registry.AWS{Endpoint: aws.url}})
+	repo := registry.Repository(ecrRegistry + "/acme/web")
+	if err := c.Ensure(t.Context(), repo); err != nil {
+		t.Fatal(err)
+	}
+	aws.mu.Lock()
+	delete(aws.repos, "acme/web")
+	aws.mu.Unlock()
+	push(t, c, repo, "v1", newImage(t, "{}"))
+	if got, want := aws.asked(), "CreateRepository GetAuthorizationToken CreateRepository"; got != want {
+		t.Errorf("AWS was asked for %s, want %s", got, want)
+	}
+}

@@ -25,7 +25,7 @@ func FuzzNextPage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, link string) {
 		resp := &http.Response{
 			Header:  http.Header{"Link": {link}},
-			Request: httptest.NewRequest(http.MethodGet, "https://registry.example/v2/x/tags/list", nil),
+			Request: httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://registry.example/v2/x/tags/list", nil),
 		}
 		next, err := nextPage(resp)
 		if err == nil && next != nil && !strings.EqualFold(next.Host, "registry.example") {

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"slipway/tools/internal/testkit/regtest"
@@ -16,11 +17,14 @@ import (
 // elsewhere sends every request to one server, whatever host it names.
 type elsewhere struct {
 	to   string
+	mu   sync.Mutex // https and http may be tried at once
 	seen []string
 }
 
 func (e *elsewhere) RoundTrip(req *http.Request) (*http.Response, error) {
+	e.mu.Lock()
 	e.seen = append(e.seen, req.URL.Scheme+"://"+req.URL.Host)
+	e.mu.Unlock()
 	if req.URL.Scheme == "https" {
 		return nil, errors.New("nothing listens for https")
 	}
@@ -255,4 +259,31 @@ func FuzzDigestValid(f *testing.F) {
 			t.Errorf("%q is valid and needs escaping", s)
 		}
 	})
+}
+
+// A host that was found to speak plain http is not asked for https again, and nothing at
+// all is sent for an ended context, whatever the transport would do.
+func TestWhatIsNotSent(t *testing.T) {
+	r := regtest.New(t)
+	way := &elsewhere{to: r.Host}
+	policy := patient()
+	policy.Attempts = 1
+	c := registry.New(registry.Options{Transport: way, Retry: policy})
+	ctx, cancel := context.WithCancel(t.Context())
+	for _, name := range []string{"acme/a", "acme/b", "acme/c"} {
+		if _, err := c.Head(ctx, repository(r, name), "v1"); !errors.Is(err, registry.ErrNotFound) {
+			t.Fatalf("Head() = %v, want ErrNotFound", err)
+		}
+	}
+	if got := strings.Count(strings.Join(way.seen, " "), "https://"); got != 1 {
+		t.Errorf("https was tried %d times, want once: %v", got, way.seen)
+	}
+	sent := len(way.seen)
+	cancel()
+	if _, err := c.Put(ctx, repository(r, "acme/a"), "v1", registry.MediaTypeManifest, []byte("{}")); !errors.Is(err, context.Canceled) {
+		t.Errorf("Put() = %v, want the context's error", err)
+	}
+	if _, err := c.Head(ctx, repository(r, "acme/a"), "v1"); !errors.Is(err, context.Canceled) || len(way.seen) != sent {
+		t.Errorf("Head() = %v, and %v was sent", err, way.seen[sent:])
+	}
 }
