@@ -20,7 +20,7 @@ import (
 // read from git objects when the engine asks for them.
 func buildContext(ctx context.Context, w *workspace.Workspace, in contenthash.Inputs) ([]engine.File, error) {
 	root := clean(in.Context)
-	l := &lister{root: root}
+	l := &lister{root: root, found: map[*gitrepo.Repo][]contenthash.Entry{}}
 	entries := in.Files
 	if !in.Hermetic {
 		folder, ok, err := w.Tree.Lookup(ctx, root)
@@ -37,14 +37,17 @@ func buildContext(ctx context.Context, w *workspace.Workspace, in contenthash.In
 			return nil, fmt.Errorf("listing the build context: %w", err)
 		}
 	}
-	slices.SortFunc(l.files, func(a, b engine.File) int { return strings.Compare(a.Path, b.Path) })
-	return l.files, nil
+	files, err := l.files(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the build context: %w", err)
+	}
+	return files, nil
 }
 
-// lister turns entries of trees into files of a context.
+// lister finds the entries of trees that belong to a context.
 type lister struct {
 	root  string // folder of the context; only what is below it counts
-	files []engine.File
+	found map[*gitrepo.Repo][]contenthash.Entry
 }
 
 // place is where entries are read: a repository, and the path at which a
@@ -63,10 +66,9 @@ func (l *lister) entry(ctx context.Context, at place, e contenthash.Entry) error
 		return l.folder(ctx, at, e)
 	case e.Mode.IsSubmodule():
 		return l.submodule(ctx, at, e)
-	case e.Mode.IsSymlink():
-		return l.link(ctx, at, e)
 	default:
-		return l.file(ctx, at, e)
+		l.found[at.repo] = append(l.found[at.repo], e)
+		return nil
 	}
 }
 
@@ -113,35 +115,53 @@ func (l *lister) submodule(ctx context.Context, at place, e contenthash.Entry) e
 	return l.folder(ctx, inside, contenthash.Entry{Path: e.Path, Mode: gitrepo.ModeTree, ID: commit.Tree})
 }
 
-func (l *lister) link(ctx context.Context, at place, e contenthash.Entry) error {
-	target, err := at.repo.Blob(ctx, e.ID)
-	if err != nil {
-		return fmt.Errorf("reading symbolic link %q: %w", e.Path, err)
+// files describes what was found, sorted by path. Each repository is asked once
+// for everything.
+func (l *lister) files(ctx context.Context) ([]engine.File, error) {
+	var files []engine.File
+	for repo, entries := range l.found {
+		ids := make([]gitrepo.ObjectID, len(entries))
+		for i, e := range entries {
+			ids[i] = e.ID
+		}
+		if err := repo.Prefetch(ctx, ids); err != nil {
+			return nil, err
+		}
+		sizes, err := repo.BlobSizes(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		for i, e := range entries {
+			file, err := describe(ctx, repo, e, sizes[i])
+			if err != nil {
+				return nil, err
+			}
+			file.Path = l.relative(e.Path)
+			files = append(files, file)
+		}
 	}
-	l.files = append(l.files, engine.File{
-		Path: l.relative(e.Path), Mode: fs.ModeSymlink | 0o777, Linkname: string(target),
-	})
-	return nil
+	slices.SortFunc(files, func(a, b engine.File) int { return strings.Compare(a.Path, b.Path) })
+	return files, nil
 }
 
-func (l *lister) file(ctx context.Context, at place, e contenthash.Entry) error {
-	size, err := at.repo.BlobSize(ctx, e.ID)
-	if err != nil {
-		return fmt.Errorf("reading %q: %w", e.Path, err)
+func describe(ctx context.Context, repo *gitrepo.Repo, e contenthash.Entry, size int64) (engine.File, error) {
+	if e.Mode.IsSymlink() {
+		target, err := repo.Blob(ctx, e.ID)
+		if err != nil {
+			return engine.File{}, fmt.Errorf("symbolic link %q: %w", e.Path, err)
+		}
+		return engine.File{Mode: fs.ModeSymlink | 0o777, Linkname: string(target)}, nil
 	}
 	mode := fs.FileMode(0o644)
 	if e.Mode.IsExecutable() {
 		mode = 0o755
 	}
-	l.files = append(l.files, engine.File{
-		Path: l.relative(e.Path), Mode: mode, Size: size,
-		Open: func(ctx context.Context) (io.ReadCloser, error) {
-			content, err := at.repo.Blob(ctx, e.ID)
-			if err != nil {
-				return nil, err
-			}
-			return io.NopCloser(bytes.NewReader(content)), nil
-		},
-	})
-	return nil
+	open := func(ctx context.Context) (io.ReadCloser, error) {
+		content, err := repo.Blob(ctx, e.ID)
+		if err != nil {
+			return nil, err
+		}
+		return io.NopCloser(bytes.NewReader(content)), nil
+	}
+	return engine.File{Mode: mode, Size: size, Open: open}, nil
 }
