@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -66,36 +65,9 @@ type Registry struct {
 
 // Client returns a client with the credentials that this machine has.
 func (f Registry) Client(s console.Streams, e ci.Event) *registry.Client {
-	config := dockerConfig(e)
-	return registry.New(registry.Options{
-		Insecure:         f.InsecureRegistry,
-		Transport:        http.DefaultTransport,
-		UserAgent:        "slipway/" + Version(),
-		Now:              s.Now,
-		DockerAuthConfig: e.Getenv("DOCKER_AUTH_CONFIG"),
-		DockerConfigDir:  config,
-		AuthFiles:        authFiles(e),
-		GitHub:           registry.GitHub{Actor: e.Getenv("GITHUB_ACTOR"), Token: e.Getenv("GITHUB_TOKEN")},
-	})
-}
-
-func dockerConfig(e ci.Event) string {
-	if dir := e.Getenv("DOCKER_CONFIG"); dir != "" {
-		return dir
-	}
-	return filepath.Join(e.Getenv("HOME"), ".docker")
-}
-
-// authFiles are podman's.
-func authFiles(e ci.Event) []string {
-	var files []string
-	if file := e.Getenv("REGISTRY_AUTH_FILE"); file != "" {
-		files = append(files, file)
-	}
-	if dir := e.Getenv("XDG_RUNTIME_DIR"); dir != "" {
-		files = append(files, filepath.Join(dir, "containers", "auth.json"))
-	}
-	return files
+	o := registry.FromEnvironment(e.Getenv)
+	o.Insecure, o.UserAgent, o.Now = f.InsecureRegistry, "slipway/"+Version(), s.Now
+	return registry.New(o)
 }
 
 // Layout says where in the registry the workspace's images are.
@@ -125,7 +97,7 @@ type Engine struct {
 func (f Engine) Open(ctx context.Context, s console.Streams, e ci.Event, client *registry.Client) (engine.Engine, error) {
 	docker, err := engine.DockerAddress(engine.DockerSettings{
 		Host: e.Getenv("DOCKER_HOST"), Context: e.Getenv("DOCKER_CONTEXT"), CertPath: e.Getenv("DOCKER_CERT_PATH"),
-		TLSVerify: e.Getenv("DOCKER_TLS_VERIFY") != "", ConfigDir: dockerConfig(e),
+		TLSVerify: e.Getenv("DOCKER_TLS_VERIFY") != "", ConfigDir: registry.FromEnvironment(e.Getenv).DockerConfigDir,
 	})
 	if err != nil {
 		return nil, err
