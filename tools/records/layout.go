@@ -44,8 +44,9 @@ func CacheTag(branch string) string { return "buildcache-" + Slug(branch) }
 // slugLength leaves room for a prefix within a tag's 128 characters.
 const slugLength = 80
 
-// Slug writes a branch's name as part of a tag. A name that had to be changed
-// gets eight digits of its hash, so that two branches never share a slug.
+// Slug writes a branch's name as part of a tag. A name that had to be changed,
+// or looks as if it had been, gets eight digits of its hash, so that no two
+// branches share a slug but by a collision of those.
 func Slug(branch string) string {
 	slug := strings.Map(func(r rune) rune {
 		switch {
@@ -56,9 +57,16 @@ func Slug(branch string) string {
 		}
 	}, branch)
 	slug = slug[:min(len(slug), slugLength)]
-	if slug == branch {
+	if slug == branch && !looksChanged(branch) {
 		return slug
 	}
 	sum := sha256.Sum256([]byte(branch))
-	return slug + "-" + hex.EncodeToString(sum[:4])
+	return slug + "-" + hex.EncodeToString(sum[:slugDigits/2])
+}
+
+const slugDigits = 8
+
+func looksChanged(branch string) bool {
+	at := len(branch) - slugDigits
+	return at > 0 && branch[at-1] == '-' && isHex(branch[at:], slugDigits)
 }

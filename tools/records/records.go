@@ -9,14 +9,10 @@ package records
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"time"
 
 	"slipway/tools/contenthash"
-	"slipway/tools/gitrepo"
 	"slipway/tools/registry"
 )
 
@@ -38,30 +34,6 @@ type Store struct {
 
 // NewStore returns the records of layout in r.
 func NewStore(r Registry, layout Layout) *Store { return &Store{Layout: layout, registry: r} }
-
-// Commit is the record of one commit: what every project was built to.
-type Commit struct {
-	Schema   int              `json:"schema"` // 1
-	Commit   gitrepo.ObjectID `json:"commit"`
-	Time     time.Time        `json:"time"`             // of the commit, UTC, whole seconds
-	Source   string           `json:"source,omitempty"` // the repository's URL, without credentials
-	Projects map[string]Built `json:"projects"`
-}
-
-// Built is one project's image.
-type Built struct {
-	ContentHash contenthash.Hash `json:"contentHash"`
-	Digest      registry.Digest  `json:"digest"`
-}
-
-const (
-	schema       = 1
-	commitType   = "application/vnd.slipway.commit.v1+json"
-	manifestType = "application/vnd.oci.image.manifest.v1+json"
-	emptyType    = "application/vnd.oci.empty.v1+json"
-	// maxSize bounds a record, as registries bound an OCI manifest.
-	maxSize = 1 << 20
-)
 
 // Built finds the image of a content: one HEAD. found is false only when the
 // registry says that there is no such tag.
@@ -132,28 +104,22 @@ func (s *Store) read(ctx context.Context, tag string) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	var oci ociManifest
-	if err := json.Unmarshal(m.Bytes, &oci); err != nil {
-		return nil, fmt.Errorf("%w: decoding %s: %w", ErrDamaged, tag, err)
+	config, err := configOf(m)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, tag, err)
 	}
-	if oci.ArtifactType != commitType {
-		return nil, fmt.Errorf("%w: artifact type of %s is %q, not %q", ErrDamaged, tag, oci.ArtifactType, commitType)
-	}
-	config, err := s.registry.Blob(ctx, repo, oci.Config.Digest, maxSize)
+	text, err := s.registry.Blob(ctx, repo, config, maxSize)
 	if errors.Is(err, registry.ErrNotFound) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, tag, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	r := record{manifest: m.Bytes}
-	if err := json.Unmarshal(config, &r.Commit); err != nil {
-		return nil, fmt.Errorf("%w: decoding the config of %s: %w", ErrDamaged, tag, err)
+	c, err := decode(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, tag, err)
 	}
-	if r.Schema != schema {
-		return nil, fmt.Errorf("%w: schema %d of %s is not known to this version", ErrDamaged, r.Schema, tag)
-	}
-	return &r, nil
+	return &record{Commit: c, manifest: m.Bytes}, nil
 }
 
 // WriteCommit records a commit of which every project is built, and makes it
@@ -190,23 +156,13 @@ func (s *Store) writeCommit(ctx context.Context, c Commit, branch string) error 
 	return err
 }
 
-// Says reports whether c, which may be nil, is a record of the same commit with
-// the same projects.
-func (c *Commit) Says(other Commit) bool {
-	return c != nil && c.Commit == other.Commit && maps.Equal(c.Projects, other.Projects)
-}
-
 func (r *record) says(c Commit) bool { return r != nil && r.Says(c) }
 
 // put writes a record: blobs first, then the tag.
 func (s *Store) put(ctx context.Context, tag string, c Commit) (*record, error) {
-	c.Schema, c.Time = schema, c.Time.UTC().Truncate(time.Second)
-	config, err := json.Marshal(c) // map keys are sorted: the form is canonical
+	config, err := encode(c)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the record: %w", err)
-	}
-	if len(config) > maxSize {
-		return nil, fmt.Errorf("encoding the record: %d bytes are more than a record may have (%d)", len(config), maxSize)
 	}
 	repo := s.Commits()
 	configBlob, err := s.registry.PutBlob(ctx, repo, commitType, config)
@@ -217,11 +173,7 @@ func (s *Store) put(ctx context.Context, tag string, c Commit) (*record, error) 
 	if err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(ociManifest{
-		SchemaVersion: 2, MediaType: manifestType, ArtifactType: commitType,
-		Config: descriptor(configBlob), Layers: []ociDescriptor{descriptor(empty)},
-		Annotations: c.annotations(),
-	})
+	body, err := manifestOf(c, configBlob, empty)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the record: %w", err)
 	}
@@ -232,36 +184,4 @@ func (s *Store) put(ctx context.Context, tag string, c Commit) (*record, error) 
 		return nil, err
 	}
 	return &record{Commit: c, manifest: body}, nil
-}
-
-// annotations come from the commit alone, so that a retry writes the same bytes.
-func (c Commit) annotations() map[string]string {
-	a := map[string]string{
-		"org.opencontainers.image.created":  c.Time.Format(time.RFC3339),
-		"org.opencontainers.image.revision": string(c.Commit),
-	}
-	if c.Source != "" {
-		a["org.opencontainers.image.source"] = c.Source
-	}
-	return a
-}
-
-// ociManifest is an OCI image manifest that carries a record.
-type ociManifest struct {
-	SchemaVersion int               `json:"schemaVersion"`
-	MediaType     string            `json:"mediaType"`
-	ArtifactType  string            `json:"artifactType"`
-	Config        ociDescriptor     `json:"config"`
-	Layers        []ociDescriptor   `json:"layers"`
-	Annotations   map[string]string `json:"annotations,omitempty"`
-}
-
-type ociDescriptor struct {
-	MediaType string          `json:"mediaType"`
-	Digest    registry.Digest `json:"digest"`
-	Size      int64           `json:"size"`
-}
-
-func descriptor(d registry.Descriptor) ociDescriptor {
-	return ociDescriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 }
