@@ -18,7 +18,7 @@ import (
 )
 
 func TestNamedContextsInBuilds(t *testing.T) {
-	real(t)
+	realServers(t)
 	e, host := local(t), newRegistry(t)
 	marked := func(mark string) string {
 		r := solve(t, e, Request{Context: []File{file("mark", mark)}, Dockerfile: []byte("FROM scratch\nCOPY mark /mark\n"), Repository: host + "/m"})
@@ -59,7 +59,7 @@ func TestNamedContextsInBuilds(t *testing.T) {
 
 // TestSecrets: a secret reaches the step and nothing that stays.
 func TestSecrets(t *testing.T) {
-	real(t)
+	realServers(t)
 	e, host := local(t), newRegistry(t)
 	const secret = "s3cr3t-value-19"
 	req := Request{
@@ -94,10 +94,10 @@ func TestSecrets(t *testing.T) {
 
 // TestFailedStep: the error has the step, its place, its last lines, and no secret.
 func TestFailedStep(t *testing.T) {
-	real(t)
+	realServers(t)
 	e, host := local(t), newRegistry(t)
 	_, rec, err := trySolve(t.Context(), e, Request{
-		Dockerfile:    []byte("FROM base AS web\nRUN echo fine\nRUN --mount=type=secret,id=t echo before; cat /run/secrets/t; echo after >&2; exit 7\n"),
+		Dockerfile:    []byte("FROM base AS web\nRUN echo fine\nRUN --mount=type=secret,id=t echo before; cat /run/secrets/t; echo; echo after; exit 7\n"),
 		NamedContexts: map[string]string{"base": base(t, e, host)},
 		Secrets:       map[string][]byte{"t": []byte("hush-hush")},
 		Repository:    host + "/web",
@@ -106,7 +106,7 @@ func TestFailedStep(t *testing.T) {
 	if !errors.As(err, &step) {
 		t.Fatalf("error = %v", err)
 	}
-	if !strings.Contains(step.Step, "exit 7") || step.Position != "Dockerfile:3" || step.Log != "before\n***after" {
+	if !strings.Contains(step.Step, "exit 7") || step.Position != "Dockerfile:3" || step.Log != "before\n***\nafter" {
 		t.Errorf("step %q, position %q, log %q", step.Step, step.Position, step.Log)
 	}
 	if s := err.Error(); !strings.Contains(s, "exit code: 7") || strings.Count(s, "exit 7") > 2 || strings.Contains(s, "hush") {
@@ -118,7 +118,7 @@ func TestFailedStep(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
-	real(t)
+	realServers(t)
 	e := local(t)
 	boom := errors.New("boom")
 	tests := map[string]struct {
@@ -142,7 +142,7 @@ func TestFaults(t *testing.T) {
 }
 
 func TestNetworkNone(t *testing.T) {
-	real(t)
+	realServers(t)
 	e, host := local(t), newRegistry(t)
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hi") }))
 	t.Cleanup(web.Close)
@@ -165,7 +165,7 @@ func TestNetworkNone(t *testing.T) {
 
 // TestContext: modes, links, odd names and the ignore file arrive as they are.
 func TestContext(t *testing.T) {
-	real(t)
+	realServers(t)
 	e, host := local(t), newRegistry(t)
 	files := []File{
 		file(" lead", "1"), file("a b/c\td", "2"), file("new\nline", "3"), file("ünï/çø∂é", "4"), file("-flag", "5"),
@@ -210,7 +210,7 @@ func TestContext(t *testing.T) {
 // TestSameSizeChange: a daemon that lives on must see a change that size and
 // time do not show.
 func TestSameSizeChange(t *testing.T) {
-	real(t)
+	realServers(t)
 	e, host := local(t), newRegistry(t)
 	for _, content := range []string{"one", "two"} {
 		r := solve(t, e, Request{Context: []File{file("f", content)}, Dockerfile: []byte("FROM scratch\nCOPY f /f\n"), Repository: host + "/web"})
@@ -222,7 +222,7 @@ func TestSameSizeChange(t *testing.T) {
 
 // TestStreamed: only what the Dockerfile takes is read.
 func TestStreamed(t *testing.T) {
-	real(t)
+	realServers(t)
 	e := local(t)
 	untouched := File{Path: "other/big", Size: 1 << 40, Open: func(context.Context) (io.ReadCloser, error) {
 		t.Error("read a file that no step takes")
@@ -234,7 +234,7 @@ func TestStreamed(t *testing.T) {
 // TestCancel: a build ends when its context does, in the middle of a step, and
 // the engine can build on.
 func TestCancel(t *testing.T) {
-	real(t)
+	realServers(t)
 	e, host := local(t), newRegistry(t)
 	b := base(t, e, host)
 	ctx, cancel := context.WithCancelCause(t.Context())

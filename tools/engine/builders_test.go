@@ -1,21 +1,12 @@
 package engine
 
 import (
-	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"slipway/tools/internal/proc"
+	"slipway/tools/internal/testkit/servers"
 )
 
 func TestParseBuilder(t *testing.T) {
@@ -74,16 +66,17 @@ func TestParseBuilder(t *testing.T) {
 // There is no cluster, Docker or podman here: their programs are stand-ins that
 // run buildctl as the real ones would, and record how they were called.
 func TestBuilders(t *testing.T) {
-	real(t)
-	certs := makeCertificates(t)
-	d := startTestDaemon(t, "--tlscacert", certs+"/ca.pem", "--tlscert", certs+"/server.pem", "--tlskey", certs+"/server-key.pem")
-	tls := "?servername=buildkit.test&cacert=" + certs + "/ca.pem"
+	realServers(t)
+	plain, secure := servers.BuildKit(t), servers.BuildKitWith(t, servers.BuilderOptions{MutualTLS: true})
+	certs := secure.Certificates
+	tls, client := secure.Address+"?cacert="+certs.CA, "&cert="+certs.ClientCert+"&key="+certs.ClientKey
 	host := newRegistry(t)
-	calls := fakePrograms(t, d.socket)
+	calls := fakePrograms(t, plain)
 	tests := []struct{ name, builder, call string }{
-		{"unix", "unix://" + d.socket, ""},
-		{"tcp with mTLS", "tcp://" + d.tcp + tls + "&cert=" + certs + "/client.pem&key=" + certs + "/client-key.pem", ""},
-		{"ssh", startSSHD(t, d.socket), ""},
+		{"unix", plain, ""},
+		{"tcp with mTLS", tls + client, ""},
+		{"tcp with mTLS, by name", tls + client + "&servername=localhost", ""},
+		{"ssh", startSSHD(t, strings.TrimPrefix(plain, "unix://")), ""},
 		{"kube-pod", "kube-pod://builder-0?namespace=ci&container=bk", "kubectl --context= --namespace=ci exec --container=bk -i builder-0 -- buildctl dial-stdio"},
 		{"docker-container", "docker-container://bk", "docker exec -i bk buildctl dial-stdio"},
 		{"podman-container", "podman-container://bk", "podman exec -i bk buildctl dial-stdio"},
@@ -104,9 +97,9 @@ func TestBuilders(t *testing.T) {
 		})
 	}
 	refused := map[string]string{
-		"no certificate": "tcp://" + d.tcp + tls,
-		"no TLS":         "tcp://" + d.tcp,
-		"wrong name":     "tcp://" + d.tcp + strings.Replace(tls, "buildkit.test", "other.test", 1) + "&cert=" + certs + "/client.pem&key=" + certs + "/client-key.pem",
+		"no certificate": tls,
+		"no TLS":         secure.Address,
+		"wrong name":     tls + client + "&servername=other.test",
 		"nobody there":   "unix:///nonexistent/buildkitd.sock",
 	}
 	for name, builder := range refused {
@@ -120,122 +113,24 @@ func TestBuilders(t *testing.T) {
 	}
 }
 
-// testDaemon is a buildkitd with a socket and a port.
-type testDaemon struct{ socket, tcp string }
-
-var listening = regexp.MustCompile(`running server on (127\.0\.0\.1:\d+)`)
-
-func startTestDaemon(t *testing.T, args ...string) testDaemon {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "bk") // a socket's path is short
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := filepath.Join(dir, "buildkitd.toml")
-	if err := os.WriteFile(config, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	d := testDaemon{socket: filepath.Join(dir, "bk.sock")}
-	args = append([]string{tool(t, "buildkitd"), "--config", config, "--root", filepath.Join(dir, "root"), "--containerd-worker=false",
-		"--otel-socket-path", filepath.Join(dir, "otel.sock"), "--addr", "unix://" + d.socket, "--addr", "tcp://127.0.0.1:0"}, args...)
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := proc.Cmd{Args: args, Stderr: w}.Prepare(t.Context())
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	_ = w.Close()
-	found := make(chan string, 1)
-	go func() {
-		for s := bufio.NewScanner(r); s.Scan(); {
-			if m := listening.FindStringSubmatch(s.Text()); m != nil {
-				found <- m[1]
-			}
-		}
-		close(found)
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	if d.tcp = <-found; d.tcp == "" {
-		t.Fatal("buildkitd ended")
-	}
-	return d
-}
-
-// makeCertificates writes an authority, a server's and a client's certificate.
-func makeCertificates(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	template := func(serial int64, cn string) *x509.Certificate {
-		return &x509.Certificate{
-			SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: cn}, DNSNames: []string{cn}, NotAfter: time.Now().Add(time.Hour),
-			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-		}
-	}
-	ca := template(1, "ca")
-	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign
-	caKey := newKey(t)
-	writeCertificate(t, dir, "ca", ca, ca, caKey, caKey)
-	for i, cn := range []string{"server", "client"} {
-		c := template(int64(i+2), "buildkit.test")
-		writeCertificate(t, dir, cn, c, ca, newKey(t), caKey)
-	}
-	return dir
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
-func writeCertificate(t *testing.T, dir, name string, c, parent *x509.Certificate, key, parentKey *ecdsa.PrivateKey) {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, c, parent, &key.PublicKey, parentKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for file, block := range map[string]*pem.Block{
-		name + ".pem": {Type: "CERTIFICATE", Bytes: der}, name + "-key.pem": {Type: "PRIVATE KEY", Bytes: private},
-	} {
-		if err := os.WriteFile(filepath.Join(dir, file), pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // fakePrograms puts kubectl, docker and podman first on PATH: they write down
 // their arguments and carry out the buildctl command among them.
-func fakePrograms(t *testing.T, socket string) (calls string) {
+func fakePrograms(t *testing.T, address string) (calls string) {
 	t.Helper()
 	dir := t.TempDir()
 	calls = filepath.Join(dir, "calls")
-	script := "#!/bin/sh\necho \"${0##*/} $*\" >> " + calls + "\nwhile [ \"$1\" != buildctl ]; do shift; done\nshift\nexec " + tool(t, "buildctl") + " \"$@\"\n"
+	script := "#!/bin/sh\necho \"${0##*/} $*\" >> " + calls + "\nwhile [ \"$1\" != buildctl ]; do shift; done\nshift\nexec " + servers.Tool(t, "buildctl") + " \"$@\"\n"
 	for _, name := range []string{"kubectl", "docker", "podman"} {
 		writeScript(t, filepath.Join(dir, name), script)
 	}
-	t.Setenv("BUILDKIT_HOST", "unix://"+socket)
+	t.Setenv("BUILDKIT_HOST", address)
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	return calls
 }
 
 func writeScript(t *testing.T, path, script string) {
 	t.Helper()
-	if err := os.WriteFile(path, []byte(script), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -257,7 +152,7 @@ func startSSHD(t *testing.T, socket string) (builder string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,14 +162,14 @@ func startSSHD(t *testing.T, socket string) (builder string) {
 		"authorized_keys": string(public),
 		"known_hosts":     fmt.Sprintf("[127.0.0.1]:%d %s", port, hostKey),
 		"sshd_config": "HostKey " + dir + "/host\nAuthorizedKeysFile " + dir + "/authorized_keys\nStrictModes no\nUsePAM no\n" +
-			"PermitRootLogin prohibit-password\nPasswordAuthentication no\nSetEnv PATH=" + filepath.Dir(tool(t, "buildctl")) + ":/usr/bin:/bin\n",
+			"PermitRootLogin prohibit-password\nPasswordAuthentication no\nSetEnv PATH=" + filepath.Dir(servers.Tool(t, "buildctl")) + ":/usr/bin:/bin\n",
 		"ssh_config": "IdentityFile " + dir + "/user\nIdentitiesOnly yes\nUserKnownHostsFile " + dir + "/known_hosts\nBatchMode yes\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { //nolint:gosec // where sshd wants it
+	if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
 		t.Fatal(err)
 	}
 	go serveSSH(t, listener, filepath.Join(dir, "sshd_config"))

@@ -30,10 +30,9 @@ func localEndpoint(ctx context.Context, opts Options) (*endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Short, because a socket's path may have 107 bytes.
-	dir, err := os.MkdirTemp(opts.Temp, "slipway-bk-")
+	dir, err := makeFolder(opts.Temp)
 	if err != nil {
-		return nil, fmt.Errorf("making a folder for buildkitd: %w", err)
+		return nil, err
 	}
 	d, err := startDaemon(ctx, opts, p, dir)
 	if err != nil {
@@ -77,6 +76,19 @@ func findSystem(look func(string) (string, error), name string) (string, error) 
 		}
 	}
 	return found, err
+}
+
+// makeFolder makes a daemon's folder. The kernel allows a socket's path 107 bytes.
+func makeFolder(temp string) (string, error) {
+	dir, err := os.MkdirTemp(temp, "slipway-bk-")
+	if err != nil {
+		return "", fmt.Errorf("making a folder for buildkitd: %w", err)
+	}
+	const longest = 107 - len("/rootlesskit/api.sock")
+	if len(dir) > longest {
+		return "", errors.Join(fmt.Errorf("buildkitd: no room for a socket's path below %s: set TMPDIR to a shorter one", filepath.Dir(dir)), os.Remove(dir))
+	}
+	return dir, nil
 }
 
 // daemon is a running buildkitd and the folder made for it.

@@ -138,7 +138,7 @@ func checkEmpty(t *testing.T, dir string) {
 // TestLocalDaemons: two at once, each gone without a trace at its end, whether
 // it was idle, building, or killed.
 func TestLocalDaemons(t *testing.T) {
-	real(t)
+	realServers(t)
 	opts, host := localOptions(t), newRegistry(t)
 	var group errgroup.Group
 	engines := make([]Engine, 2)

@@ -76,7 +76,7 @@ func onDisk(t *testing.T, files []File) fsutil.FS {
 // TestContextFSWalksLikeADisk compares with fsutil's own view of real folders,
 // over random trees, targets and patterns.
 func TestContextFSWalksLikeADisk(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a repeatable test
+	r := rand.New(rand.NewPCG(1, 2))
 	names := []string{"a", "b", "a.txt", "a-b", "B", "ä", "x y", "n\nl", "0", "z"}
 	pick := func() string { return names[r.IntN(len(names))] }
 	for range 60 {

@@ -54,7 +54,7 @@ func web(base, repository, network string) Request {
 // TestDockerDigests builds the same on all that a Docker Engine offers and on a
 // buildkitd: who builds cannot be seen in the image.
 func TestDockerDigests(t *testing.T) {
-	real(t)
+	realServers(t)
 	host := newRegistry(t)
 	plain := local(t)
 	from := base(t, plain, host)
@@ -110,7 +110,7 @@ func withoutUpgrade(tb testing.TB, o Options) Options {
 // TestDockerContainer holds what is said about the container: made once by
 // whoever is first, kept with its cache, and clear when it does not work.
 func TestDockerContainer(t *testing.T) {
-	real(t)
+	realServers(t)
 	host := newRegistry(t)
 	o := Options{DockerHost: servers.OldDocker(t).Host, BuildKitImage: servers.BuildKitImage(t, host+"/buildkit")}
 	openAtOnce(t, o, 3)

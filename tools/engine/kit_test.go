@@ -2,56 +2,35 @@ package engine
 
 import (
 	"context"
-	"io"
 	"io/fs"
-	"log"
-	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"slipway/tools/internal/testkit/servers"
 )
 
-// real leaves a test on real programs out of short runs.
-func real(t *testing.T) {
+// realServers leaves a test on real programs out of short runs.
+func realServers(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("real servers: left out by -short")
 	}
 }
 
-// tool is the path of a program of the tools cache.
-func tool(tb testing.TB, name string) string {
-	tb.Helper()
-	dir := os.Getenv("SLIPWAY_TOOLS")
-	if dir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			tb.Fatal(err)
-		}
-		dir = filepath.Join(cache, "slipway", "tools")
-	}
-	path := filepath.Join(dir, "bin", name)
-	if _, err := os.Stat(path); err != nil {
-		tb.Fatalf("%v: run scripts/setup", err)
-	}
-	return path
-}
-
 // localOptions start a buildkitd with an empty root.
 func localOptions(tb testing.TB) Options {
 	tb.Helper()
-	return Options{BuildKitd: tool(tb, "buildkitd"), DockerHost: "unix:///nonexistent", UID: os.Getuid(), Temp: tb.TempDir()}
+	return Options{BuildKitd: servers.Tool(tb, "buildkitd"), DockerHost: "unix:///nonexistent", UID: os.Getuid(), Temp: tb.TempDir()}
 }
 
 // open opens an engine that the test closes.
@@ -75,12 +54,10 @@ func local(tb testing.TB) Engine {
 	return open(tb, localOptions(tb))
 }
 
-// newRegistry is an in-process registry's host.
+// newRegistry is the host of a registry of the test's own.
 func newRegistry(tb testing.TB) string {
 	tb.Helper()
-	s := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	tb.Cleanup(s.Close)
-	return strings.TrimPrefix(s.URL, "http://")
+	return servers.Registry(tb).Host
 }
 
 // file is a file of a build context.

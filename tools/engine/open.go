@@ -77,8 +77,8 @@ func (e *engine) Close() error {
 		if b.client != nil {
 			errs = append(errs, b.client.Close())
 		}
-		if b.endpoint.close != nil {
-			errs = append(errs, b.endpoint.close(ctx))
+		if b.close != nil {
+			errs = append(errs, b.close(ctx))
 		}
 	}
 	return errors.Join(errs...)

@@ -50,18 +50,18 @@ func (e *engine) assign(r Request) ([]assignment, error) {
 // builderFor prefers builders that were named for the platform. Among equals, a
 // repository always meets the same one, whose local cache knows it.
 func (e *engine) builderFor(platform, repository string) (*builder, error) {
-	var named, any []*builder
+	var named, open []*builder
 	for _, b := range e.builders {
 		switch {
 		case len(b.platforms) == 0:
-			any = append(any, b)
+			open = append(open, b)
 		case platform == "" || has(b.platforms, platform):
 			named = append(named, b)
 		}
 	}
 	candidates := named
-	if len(named) == 0 || platform == "" && len(any) > 0 {
-		candidates = any
+	if len(named) == 0 || platform == "" && len(open) > 0 {
+		candidates = open
 	}
 	if len(candidates) == 0 {
 		return nil, fmt.Errorf("no builder for platform %s: give one as %q", platform, platform+"=ADDRESS")

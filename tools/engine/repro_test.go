@@ -28,7 +28,7 @@ func webApp(b string) Request {
 // TestReproducible: the same request gives the same digest on any daemon, with
 // and without anything cached, locally or in a registry.
 func TestReproducible(t *testing.T) {
-	real(t)
+	realServers(t)
 	host := newRegistry(t)
 	first, second, third := local(t), local(t), local(t)
 	r := webApp(base(t, first, host))
@@ -62,7 +62,7 @@ func TestReproducible(t *testing.T) {
 // TestRegistryCache: a daemon that knows nothing runs only what changed, also
 // when the best cache does not exist.
 func TestRegistryCache(t *testing.T) {
-	real(t)
+	realServers(t)
 	host := newRegistry(t)
 	first := local(t)
 	r := webApp(base(t, first, host))
@@ -86,7 +86,7 @@ func TestRegistryCache(t *testing.T) {
 
 // TestCacheTrouble: a cache that can be neither read nor written costs a warning.
 func TestCacheTrouble(t *testing.T) {
-	real(t)
+	realServers(t)
 	host := newRegistry(t)
 	e := local(t)
 	r := webApp(base(t, e, host))
@@ -128,7 +128,7 @@ func brokenFor(t *testing.T, host, prefix string) string {
 
 // TestPlatforms: several platforms are one index, with nothing emulated.
 func TestPlatforms(t *testing.T) {
-	real(t)
+	realServers(t)
 	e, host := local(t), newRegistry(t)
 	r := Request{
 		Context:     []File{file("f", "x")},

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"slipway/tools/internal/proc"
+	"slipway/tools/internal/testkit/servers"
 )
 
 // asNobody runs its arguments as a user that exists only for them, in a mount
@@ -21,7 +22,7 @@ touch "$1/engine.test"
 mount --bind "$3" "$1/engine.test"
 cd "$1/home"
 exec setpriv --reuid 51234 --regid 51234 --clear-groups --inh-caps=-all env -i PATH=/usr/bin:/bin \
-  HOME="$1/home" TMPDIR="$1/home" SLIPWAY_TOOLS="$1/tools" "$1/engine.test" -test.v \
+  HOME="$1/home" SLIPWAY_TOOLS="$1/tools" "$1/engine.test" -test.v \
   -test.run '^(TestSolve|TestNetworkNone|TestLocalDaemons|TestReproducible)$'
 `
 
@@ -30,21 +31,17 @@ var logged = regexp.MustCompile(`digest (sha256:[0-9a-f]{64})`)
 // TestRootless runs tests of the local buildkitd again as a user without rights:
 // they pass, and the images are the very same.
 func TestRootless(t *testing.T) {
-	real(t)
+	realServers(t)
 	if os.Getuid() != 0 {
 		return // then the tests themselves have been rootless
 	}
-	dir, err := os.MkdirTemp("", "rootless")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := t.TempDir()
 	layOut(t, dir)
 	binary, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	tools := filepath.Dir(filepath.Dir(tool(t, "buildkitd")))
+	tools := filepath.Dir(filepath.Dir(servers.Tool(t, "buildkitd")))
 	var out bytes.Buffer
 	cmd := proc.Cmd{Args: []string{"unshare", "--mount", "sh", "-c", asNobody, "sh", dir, tools, binary}, Stdout: &out, Stderr: &out}
 	if err := cmd.Run(t.Context()); err != nil {
@@ -72,19 +69,21 @@ func layOut(t *testing.T, dir string) {
 		"passwd": "root:x:0:0::/root:/bin/sh\nbuilder:x:51234:51234::" + dir + "/home:/bin/sh\n",
 		"group":  "root:x:0:\nbuilder:x:51234:\n", "subuid": "builder:200000:65536\n", "subgid": "builder:200000:65536\n",
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil { //nolint:gosec // as in /etc
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, name := range []string{"home", "tools"} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil { //nolint:gosec // another user goes there
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := os.Chown(filepath.Join(dir, "home"), 51234, 51234); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // another user goes there
-		t.Fatal(err)
+	for _, d := range []string{dir, filepath.Dir(dir)} { // another user goes there
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -33,7 +33,7 @@ func tarFiles(tb testing.TB, r io.ReadCloser) iter.Seq2[*tar.Header, string] {
 }
 
 func TestSolve(t *testing.T) {
-	real(t)
+	realServers(t)
 	e, host := local(t), newRegistry(t)
 	b := base(t, e, host)
 	r := solve(t, e, Request{
