@@ -71,6 +71,9 @@ func (u *unpacker) target(name string) (target string, ok bool) {
 }
 
 func (u *unpacker) entry(h *tar.Header, content io.Reader) error {
+	if name := path.Clean(strings.TrimLeft(h.Name, "/")); name == ".." || strings.HasPrefix(name, "../") {
+		return errors.New("the name leads out of the archive")
+	}
 	target, ok := u.target(h.Name)
 	if !ok || h.Typeflag == tar.TypeDir && clean(h.Name) == u.from {
 		return nil
@@ -79,7 +82,7 @@ func (u *unpacker) entry(h *tar.Header, content io.Reader) error {
 		return err
 	}
 	written, err := u.write(h, target, content)
-	if written {
+	if written && err == nil {
 		u.count++
 	}
 	return err
@@ -90,7 +93,7 @@ func (u *unpacker) write(h *tar.Header, target string, content io.Reader) (bool,
 	switch h.Typeflag {
 	case tar.TypeDir:
 		return true, u.root.MkdirAll(target, mode|0o700)
-	case tar.TypeReg:
+	case tar.TypeReg, tar.TypeGNUSparse:
 		return true, u.file(target, mode, content)
 	case tar.TypeSymlink:
 		return true, u.replace(target, func() error { return u.root.Symlink(h.Linkname, target) })
