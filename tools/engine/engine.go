@@ -15,8 +15,9 @@ import (
 // [Open] started and is called once, after the last Solve has returned.
 type Engine interface {
 	// Solve builds and pushes one image, or one index for several platforms.
-	// events is called on one goroutine, in order, and may be nil. A cancelled
-	// context ends the build and is the returned error.
+	// events gets one call at a time, in order, and may be nil. A step that fails
+	// is a [*StepError]; a cancelled context ends the build, and its cause is the
+	// returned error.
 	Solve(ctx context.Context, r Request, events func(Event)) (Result, error)
 	// Close ends the daemons started for this engine and removes their files.
 	Close() error
@@ -65,7 +66,8 @@ type Options struct {
 	// Insecure are registry hosts, "registry:5000", that a started daemon may
 	// reach over plain http; loopback needs no mention.
 	Insecure []string
-	// Credentials answers for one registry host; empty strings are anonymous.
+	// Credentials answers for one registry host ("docker.io" for Docker Hub);
+	// empty strings are anonymous, a password without user is an identity token.
 	// nil is anonymous everywhere. It is called from several goroutines.
 	Credentials func(ctx context.Context, host string) (user, password string, err error)
 	// PushIndex pushes an image index of manifests that are in repository already,

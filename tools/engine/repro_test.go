@@ -7,11 +7,14 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"slipway/tools/internal/testkit/servers"
 )
 
 // webApp has everything that tends to bring a clock into an image.
@@ -198,4 +201,28 @@ func address(t *testing.T, e Engine) string {
 // pushIndex stands in for the registry client.
 func pushIndex(_ context.Context, repository string, manifests []Descriptor, annotations map[string]string) (string, error) {
 	return pushIndexOf(repository, manifests, annotations)
+}
+
+// TestCredentials: the daemon gets them from the session, for pull and push.
+func TestCredentials(t *testing.T) {
+	realServers(t)
+	host := servers.RegistryWith(t, servers.RegistryOptions{Username: "ci", Password: "pass-word"}).Host
+	opts := localOptions(t)
+	var asked sync.Map
+	opts.Credentials = func(_ context.Context, host string) (string, string, error) {
+		asked.Store(host, true)
+		return "ci", "pass-word", nil
+	}
+	e := open(t, opts)
+	r := Request{Context: []File{file("f", "x")}, Dockerfile: []byte("FROM scratch\nCOPY f /f\n"), Repository: host + "/a", CacheTo: host + "/a:cache"}
+	first := solve(t, e, r)
+	from := Request{Dockerfile: []byte("FROM a\n"), NamedContexts: map[string]string{"a": host + "/a@" + first.Digest}, Repository: host + "/b"}
+	solve(t, e, from)
+	if _, ok := asked.Load(host); !ok {
+		t.Errorf("not asked for %s", host)
+	}
+	anonymous := local(t)
+	if _, _, err := trySolve(t.Context(), anonymous, from); err == nil || !strings.Contains(err.Error(), "401") {
+		t.Errorf("without credentials: error = %v", err)
+	}
 }
