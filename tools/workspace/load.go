@@ -1,12 +1,15 @@
 package workspace
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -55,6 +58,19 @@ func (*NoManifestError) Hint() string {
 // Usage marks the error as one of what the command was given.
 func (*NoManifestError) Usage() bool { return true }
 
+// AmbiguousManifestError says that there are several manifests to choose from.
+type AmbiguousManifestError struct{ Found []string }
+
+func (e *AmbiguousManifestError) Error() string {
+	return fmt.Sprintf("%s are both there", strings.Join(e.Found, " and "))
+}
+
+// Hint says how to choose.
+func (e *AmbiguousManifestError) Hint() string { return "choose one with --manifest" }
+
+// Usage marks the error as one of what the command was given.
+func (e *AmbiguousManifestError) Usage() bool { return true }
+
 // source reads a manifest's files from a tree.
 type source struct {
 	ctx    context.Context //nolint:containedctx // manifest.Source has no context, and this lives for one call of Load
@@ -79,7 +95,7 @@ func (s *source) find() (string, error) {
 	case 1:
 		return found[0], nil
 	default:
-		return "", fmt.Errorf("%s: choose one with --manifest", strings.Join(found, " and ")+" are both there")
+		return "", &AmbiguousManifestError{Found: found}
 	}
 }
 
@@ -97,10 +113,7 @@ func (s *source) ReadFile(name string) ([]byte, error) {
 
 // Stat says what a path of the tree is.
 func (s *source) Stat(name string) (manifest.Kind, error) {
-	if name == "." {
-		name = ""
-	}
-	entry, ok, err := s.w.Tree.Lookup(s.ctx, name)
+	entry, ok, err := s.w.Tree.Lookup(s.ctx, fromRoot(name))
 	switch {
 	case err != nil:
 		return "", err
@@ -123,6 +136,17 @@ func (s *source) RunScript(name string) ([]byte, error) {
 	workTree := s.w.Repo.WorkTree()
 	if s.script == nil || workTree == "" {
 		return nil, fmt.Errorf("script %q is not run: there is no work tree to run it in", name)
+	}
+	want, err := s.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	there, err := os.ReadFile(filepath.Join(workTree, filepath.FromSlash(name))) //nolint:gosec // a path of the repository
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err != nil || !bytes.Equal(there, want) {
+		return nil, fmt.Errorf("script %q is not run: the work tree has not the same as %s", name, s.w)
 	}
 	return s.script(s.ctx, workTree, name)
 }

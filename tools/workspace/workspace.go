@@ -99,8 +99,8 @@ func (w *Workspace) Inputs(ctx context.Context, project string) (contenthash.Inp
 	return w.hasher.Inputs(ctx, project)
 }
 
-// Hash returns the content hash of a project. It is marked dirty where
-// uncommitted changes made it another one than the commit's.
+// Hash returns the content hash of a project. It is marked dirty unless the
+// commit itself has the same.
 func (w *Workspace) Hash(ctx context.Context, project string) (contenthash.Hash, error) {
 	hash, err := w.hasher.Hash(ctx, project)
 	if err != nil || !w.Dirty {
@@ -108,12 +108,31 @@ func (w *Workspace) Hash(ctx context.Context, project string) (contenthash.Hash,
 	}
 	if w.clean != nil && w.clean.Manifest.Projects[project] != nil {
 		committed, err := w.clean.Hash(ctx, project)
-		if err != nil {
-			return "", err
+		if ctx.Err() != nil {
+			return "", ctx.Err()
 		}
-		if committed == hash {
+		if err == nil && committed == hash && w.sameContext(ctx, w.Manifest.Projects[project]) {
 			return hash, nil
 		}
 	}
 	return hash.AsDirty(), nil
+}
+
+// sameContext reports whether a build sees nothing but what is hashed or
+// committed: one that is not hermetic sees its whole folder.
+func (w *Workspace) sameContext(ctx context.Context, p *manifest.Project) bool {
+	if p.Hermetic {
+		return true
+	}
+	now, _, err := w.Tree.Lookup(ctx, fromRoot(p.BuildDir))
+	committed, _, cleanErr := w.clean.Tree.Lookup(ctx, fromRoot(p.BuildDir))
+	return err == nil && cleanErr == nil && now == committed
+}
+
+// fromRoot turns the manifest's "." into the root of paths here.
+func fromRoot(dir string) string {
+	if dir == "." {
+		return ""
+	}
+	return dir
 }
