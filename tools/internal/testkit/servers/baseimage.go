@@ -51,7 +51,7 @@ func baseImage(tb testing.TB) v1.Image {
 	}
 	config = config.DeepCopy()
 	config.OS, config.Architecture = "linux", runtime.GOARCH
-	config.Config.Env = []string{"PATH=/bin"}
+	config.Config.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"} // as busybox has it
 	config.Config.Cmd = []string{"/bin/sh"}
 	if image, err = mutate.ConfigFile(image, config); err != nil {
 		tb.Fatal(err)
