@@ -66,7 +66,7 @@ func Decide(ctx context.Context, q Question) (Decision, error) {
 	if err := d.explain(ctx, &plan); err != nil {
 		return Decision{}, err
 	}
-	return Decision{Plan: plan, hint: d.hint, whole: len(q.Projects) == 0}, q.check(ctx, plan)
+	return Decision{Plan: plan, hint: d.hint, whole: len(q.Projects) == 0}, q.check(ctx, plan, chosen)
 }
 
 // Decision is a plan with what is needed to carry it out.
@@ -141,27 +141,34 @@ type decider struct {
 // those that must be built, and so on. What a build will use is asked of the
 // registry even where the hint has it: the image might be gone.
 func (d *decider) askAll(ctx context.Context, chosen []string) error {
-	hinted := true
-	for wave := chosen; len(wave) > 0; hinted = false {
-		group, groupCtx := errgroup.WithContext(ctx)
-		group.SetLimit(lookups)
-		for _, name := range wave {
-			hash, err := d.Workspace.Hash(ctx, name)
-			if err != nil {
-				return err
-			}
-			if digest, ok := d.fromHint(name, hash); ok && hinted {
-				d.learn(name, facts{hash: hash, digest: digest, where: "recorded on " + short(d.hint.Commit)}, false)
-				continue
-			}
-			group.Go(func() error { return d.ask(groupCtx, name, hash) })
-		}
-		if err := group.Wait(); err != nil {
+	useHint := true
+	for wave := chosen; len(wave) > 0; useHint = false {
+		if err := d.askWave(ctx, wave, useHint); err != nil {
 			return err
 		}
 		wave = d.next(wave)
 	}
 	return nil
+}
+
+func (d *decider) askWave(ctx context.Context, wave []string, useHint bool) error {
+	hashes := map[string]contenthash.Hash{}
+	for _, name := range wave { // before anything is asked: a workspace is for one goroutine
+		var err error
+		if hashes[name], err = d.Workspace.Hash(ctx, name); err != nil {
+			return err
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(lookups)
+	for _, name := range wave {
+		if digest, ok := d.fromHint(name, hashes[name]); ok && useHint {
+			d.learn(name, facts{hash: hashes[name], digest: digest, where: "recorded on " + short(d.hint.Commit)}, false)
+			continue
+		}
+		group.Go(func() error { return d.ask(ctx, name, hashes[name]) })
+	}
+	return group.Wait()
 }
 
 func (d *decider) fromHint(name string, hash contenthash.Hash) (registry.Digest, bool) {
@@ -212,10 +219,10 @@ func (d *decider) next(wave []string) []string {
 }
 
 // check refuses a plan that cannot be carried out.
-func (q Question) check(ctx context.Context, plan Plan) error {
+func (q Question) check(ctx context.Context, plan Plan, chosen []string) error {
 	var errs []error
 	for _, s := range plan.Builds() {
-		if q.NoDeps && !slices.Contains(q.Projects, s.Name) {
+		if q.NoDeps && !slices.Contains(chosen, s.Name) {
 			errs = append(errs, &NotBuiltError{Project: s.Name})
 			continue
 		}

@@ -43,14 +43,11 @@ func (d *decider) before(ctx context.Context) (*workspace.Workspace, error) {
 	}
 	there, err := d.Workspace.Repo.Has(ctx, d.hint.Commit)
 	if err != nil || !there {
-		return nil, err
+		return nil, ctx.Err() //nolint:nilerr // reasons are a courtesy: no build fails for them
 	}
 	w, err := d.Open(ctx, string(d.hint.Commit))
-	if ctx.Err() != nil {
+	if err != nil {
 		return nil, ctx.Err()
-	}
-	if err != nil { // reasons are a courtesy; a build does not fail for them
-		return nil, nil //nolint:nilnil,nilerr // nothing to compare with
 	}
 	return w, nil
 }
@@ -64,16 +61,23 @@ func (d *decider) explainStep(ctx context.Context, s *Step, before *workspace.Wo
 	case before == nil || before.Manifest.Projects[s.Name] == nil:
 		s.Reason = "content differs from " + short(d.hint.Commit)
 	default:
-		changes, err := compare(ctx, s.Name, before, d.Workspace)
-		if err != nil {
-			return err
-		}
-		s.Reason, s.Changed = summarize(changes), paths(changes)
-		if len(changes) == 0 {
-			s.Reason = "not built at " + short(d.hint.Commit)
-		}
+		d.explainChanges(ctx, s, before)
 	}
-	return nil
+	return ctx.Err()
+}
+
+// explainChanges is a courtesy, as all reasons are: where the older commit cannot
+// be read or hashed, the build goes on without them.
+func (d *decider) explainChanges(ctx context.Context, s *Step, before *workspace.Workspace) {
+	changes, err := compare(ctx, s.Name, before, d.Workspace)
+	switch {
+	case err != nil:
+		s.Reason = "content differs from " + short(d.hint.Commit)
+	case len(changes) == 0:
+		s.Reason = "not built at " + short(d.hint.Commit)
+	default:
+		s.Reason, s.Changed = summarize(changes), paths(changes)
+	}
 }
 
 func (d *decider) recorded(name string) (contenthash.Hash, bool) {
