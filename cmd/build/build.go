@@ -19,13 +19,6 @@ import (
 
 // Command builds what is missing.
 type Command struct {
-	cli.Source
-	cli.Registry
-	cli.Engine
-	cli.Branches
-	cli.Output
-	cli.Progress
-
 	Projects  []string `arg:"" optional:"" name:"project" predictor:"project" help:"Projects to build."`
 	All       bool     `help:"Build every project of the manifest."`
 	NoDeps    bool     `help:"Do not build dependencies: fail when one is missing."`
@@ -33,6 +26,13 @@ type Command struct {
 	Dirty     bool     `help:"Build the work tree as it is. What only exists there is pushed, but never recorded as built."`
 	Jobs      int      `short:"j" default:"4" env:"SLIPWAY_JOBS" help:"How many projects to build at the same time."`
 	DryRun    bool     `short:"n" help:"Print what would be built, and why, and stop."`
+
+	cli.Output
+	cli.Progress
+	cli.Source
+	cli.Registry
+	cli.Engine
+	cli.Branches
 }
 
 // Help is the long help.

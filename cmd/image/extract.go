@@ -13,11 +13,11 @@ import (
 
 // Extract unpacks files of an image.
 type Extract struct {
-	Target
 	Image    string `arg:"" predictor:"project" help:"A reference, or a project for its image at HEAD."`
 	Path     string `arg:"" help:"The file or folder in the image, e.g. /usr/share/app."`
 	To       string `arg:"" optional:"" default:"." type:"path" help:"The folder to unpack into (the current one)."`
 	Platform string `placeholder:"OS/ARCH" help:"Which image of an index to take (this machine's architecture on linux)."`
+	Target
 }
 
 // Run unpacks, and prints how many files there were.
@@ -32,7 +32,7 @@ func (c *Extract) Run(ctx context.Context, s console.Streams, e ci.Event) (err e
 	}
 	files, err := c.Client(s, e).Files(ctx, i.repo, i.ref, platform)
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", i, err)
+		return fmt.Errorf("reading %s: %w", i, i.explain(err))
 	}
 	defer func() { err = errors.Join(err, files.Close()) }()
 	count, err := unpack.Tar(files, c.Path, c.To)

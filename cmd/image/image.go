@@ -5,9 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
-	"slipway/tools/ci"
+	"slipway/tools/build"
 	"slipway/tools/cli"
 	"slipway/tools/console"
 	"slipway/tools/records"
@@ -29,18 +30,27 @@ type Target struct {
 	cli.Registry
 }
 
+// Change is the flag of commands that write.
+type Change struct {
+	DryRun bool `short:"n" help:"Say what would be done, and stop."`
+}
+
 // image is one that was named: a repository, and a tag or digest in it.
 type image struct {
-	repo registry.Repository
-	ref  string
+	repo    registry.Repository
+	ref     string
+	project string // it was named by
 }
 
 func (i image) String() string {
-	if strings.Contains(i.ref, ":") {
+	if i.pinned() {
 		return string(i.repo) + "@" + i.ref
 	}
 	return string(i.repo) + ":" + i.ref
 }
+
+// pinned reports whether a digest names it.
+func (i image) pinned() bool { return strings.Contains(i.ref, ":") }
 
 // parse reads "registry/repository:tag" or "...@sha256:...".
 func parse(text string) (image, error) {
@@ -48,7 +58,16 @@ func parse(text string) (image, error) {
 	if err != nil {
 		return image{}, &cli.UsageError{Err: err, Help: "write it as in ghcr.io/acme/web:v1, or give a project's name for its image at HEAD"}
 	}
-	return image{repo, ref}, nil
+	return image{repo: repo, ref: ref}, nil
+}
+
+// parseTagged reads a reference that has to be one by tag.
+func parseTagged(text string) (image, error) {
+	i, err := parse(text)
+	if err == nil && i.pinned() {
+		return image{}, cli.Usagef("give a tag, as in ghcr.io/acme/web:v1", "%s names a digest, not a tag", i)
+	}
+	return i, err
 }
 
 // resolve reads a reference, or takes a name without a slash as that of a
@@ -66,121 +85,69 @@ func (t Target) resolve(ctx context.Context, s console.Streams, text string) (i 
 	if err != nil {
 		return image{}, err
 	}
-	if w.Manifest.Projects[text] == nil {
-		return image{}, cli.Usagef("a reference has a slash, as in ghcr.io/acme/web:v1", "no project %q in %s", text, w.Manifest.File)
+	if known := w.Manifest.Order(); !slices.Contains(known, text) {
+		return image{}, &build.UnknownProjectError{Name: text, Known: known, File: w.Manifest.File}
 	}
 	layout, err := t.Layout(w)
 	if err != nil {
 		return image{}, err
 	}
 	hash, err := w.Hash(ctx, text)
-	return image{layout.Image(text), records.ContentTag(hash)}, err
+	return image{layout.Image(text), records.ContentTag(hash), text}, err
 }
 
-// Exists asks for an image.
-type Exists struct {
-	Target
-	Image string `arg:"" predictor:"project" help:"A reference, or a project for its image at HEAD."`
-}
-
-// Run prints the image by digest.
-func (c *Exists) Run(ctx context.Context, s console.Streams, e ci.Event) error {
-	i, err := c.resolve(ctx, s, c.Image)
-	if err != nil {
-		return err
+// explain adds what to do to the error of reading i.
+func (i image) explain(err error) error {
+	if i.project != "" && errors.Is(err, registry.ErrNotFound) {
+		return console.Hinted(err, fmt.Sprintf("%s is not built at HEAD: slipway build %s", i.project, i.project))
 	}
-	d, err := c.Client(s, e).Head(ctx, i.repo, i.ref)
-	if errors.Is(err, registry.ErrNotFound) {
-		s.Note("%s does not exist", i)
-		return &cli.Exit{Code: cli.CodeFailed}
-	}
-	if err != nil {
-		return err
-	}
-	return printReference(s, i.repo, d)
-}
-
-// Tag adds a tag.
-type Tag struct {
-	Target
-	Image string `arg:"" predictor:"project" help:"A reference, or a project for its image at HEAD."`
-	Tag   string `arg:"" help:"The new tag, e.g. v1.2.3."`
-}
-
-// Run adds the tag and prints the image by digest.
-func (c *Tag) Run(ctx context.Context, s console.Streams, e ci.Event) error {
-	i, err := c.resolve(ctx, s, c.Image)
-	if err != nil {
-		return err
-	}
-	d, err := c.Client(s, e).Copy(ctx, i.repo, i.ref, i.repo, c.Tag)
-	if err != nil {
-		return fmt.Errorf("tagging %s: %w", i, err)
-	}
-	return printReference(s, i.repo, d)
-}
-
-// Untag removes a tag.
-type Untag struct {
-	cli.Registry
-	Image string `arg:"" help:"A reference with a tag."`
-}
-
-// Run removes the tag; one that is not there is removed already.
-func (c *Untag) Run(ctx context.Context, s console.Streams, e ci.Event) error {
-	i, err := parse(c.Image)
-	if err != nil {
-		return err
-	}
-	if strings.Contains(i.ref, ":") {
-		return cli.Usagef("", "%s names a digest, not a tag", i)
-	}
-	err = c.Client(s, e).DeleteTag(ctx, i.repo, i.ref)
-	switch {
-	case errors.Is(err, registry.ErrNotFound):
-		s.Note("%s does not exist", i)
-		return nil
-	case errors.Is(err, errors.ErrUnsupported):
-		return console.Hinted(fmt.Errorf("removing %s: %w", i, err), "this registry cannot remove tags; slipway never depends on it")
-	case err != nil:
-		return fmt.Errorf("removing %s: %w", i, err)
-	}
-	return nil
-}
-
-// Copy copies an image.
-type Copy struct {
-	Target
-	From string `arg:"" predictor:"project" help:"A reference, or a project for its image at HEAD."`
-	To   string `arg:"" help:"The reference to write."`
-}
-
-// Run copies and prints the copy by digest.
-func (c *Copy) Run(ctx context.Context, s console.Streams, e ci.Event) error {
-	from, err := c.resolve(ctx, s, c.From)
-	if err != nil {
-		return err
-	}
-	to, err := parse(c.To)
-	if err != nil {
-		return err
-	}
-	client := c.Client(s, e)
-	if err := client.Ensure(ctx, to.repo); err != nil {
-		return err
-	}
-	tag := to.ref
-	if strings.Contains(tag, ":") { // written by its digest, which cannot be chosen
-		return cli.Usagef("the copy has the same digest anyway", "%s names a digest: give a tag", to)
-	}
-	d, err := client.Copy(ctx, from.repo, from.ref, to.repo, tag)
-	if err != nil {
-		return fmt.Errorf("copying %s to %s: %w", from, to, err)
-	}
-	return printReference(s, to.repo, d)
-}
-
-func printReference(s console.Streams, repo registry.Repository, d registry.Descriptor) error {
-	_, err := fmt.Fprintf(s.Out, "%s@%s\n", repo, d.Digest)
 	return err
+}
+
+// answer is what a command found or did. Its JSON form is documented in
+// docs/scripting.md.
+type answer struct {
+	Schema     int                 `json:"schema"` // 1
+	Repository registry.Repository `json:"image"`
+	Tag        string              `json:"tag,omitempty"`
+	Exists     bool                `json:"exists"` // now, under that tag or digest
+	Digest     registry.Digest     `json:"digest,omitempty"`
+	MediaType  string              `json:"mediaType,omitempty"`
+}
+
+func newAnswer(i image, exists bool, d registry.Descriptor) answer {
+	a := answer{Schema: 1, Repository: i.repo, Exists: exists, Digest: d.Digest, MediaType: d.MediaType}
+	if !i.pinned() {
+		a.Tag = i.ref
+	}
+	return a
+}
+
+// print prints the image by digest, or all of the answer.
+func (a answer) print(s console.Streams, o cli.Output) error {
+	if o.JSON() {
+		return cli.PrintJSON(s.Out, a)
+	}
+	if a.Digest == "" {
+		return nil
+	}
+	_, err := fmt.Fprintf(s.Out, "%s@%s\n", a.Repository, a.Digest)
+	return err
+}
+
+// copyTo gives from the name to, or tells whether it has it.
+func copyTo(ctx context.Context, client *registry.Client, from, to image, dryRun bool) (answer, error) {
+	if !dryRun {
+		d, err := client.Copy(ctx, from.repo, from.ref, to.repo, to.ref)
+		return newAnswer(to, true, d), from.explain(err)
+	}
+	d, err := client.Head(ctx, from.repo, from.ref)
+	if err != nil {
+		return answer{}, from.explain(err)
+	}
+	there, err := client.Head(ctx, to.repo, to.ref)
+	if err != nil && !errors.Is(err, registry.ErrNotFound) {
+		return answer{}, err
+	}
+	return newAnswer(to, there.Digest == d.Digest, d), nil
 }

@@ -14,15 +14,15 @@ import (
 
 // Command prints what would be built, and why.
 type Command struct {
-	cli.Source
-	cli.Registry
-	cli.Branches
-
 	Projects []string `arg:"" optional:"" name:"project" predictor:"project" help:"Projects to plan for (all)."`
 	Commit   string   `placeholder:"REV" help:"The commit to plan for (HEAD). Its own manifest is read."`
 	Against  string   `placeholder:"REV" help:"Compare with another commit instead of the registry: which projects changed."`
 	Format   string   `short:"f" enum:"text,json,dot,mermaid,github,gitlab,circleci" default:"text" help:"What to print: ${enum}."`
 	Output   string   `short:"o" enum:"text,json" default:"text" help:"The same as --format for text and json."`
+
+	cli.Source
+	cli.Registry
+	cli.Branches
 }
 
 // Help is the long help.
@@ -37,6 +37,10 @@ built or written.
 
 // Run plans.
 func (c *Command) Run(ctx context.Context, s console.Streams, e ci.Event) (err error) {
+	format, err := c.format()
+	if err != nil {
+		return err
+	}
 	repo, err := c.OpenRepo(ctx)
 	if err != nil {
 		return err
@@ -46,11 +50,19 @@ func (c *Command) Run(ctx context.Context, s console.Streams, e ci.Event) (err e
 	if err != nil {
 		return err
 	}
-	format := build.Format(c.Format)
-	if c.Output == "json" {
-		format = build.JSON
-	}
 	return plan.Write(s.Out, format)
+}
+
+// format is what --format and --output say together.
+func (c *Command) format() (build.Format, error) {
+	format := build.Format(c.Format)
+	if c.Output == string(build.Text) || format == build.JSON {
+		return format, nil
+	}
+	if format != build.Text {
+		return "", cli.Usagef("give one of them", "--format %s and --output %s exclude each other", c.Format, c.Output)
+	}
+	return build.JSON, nil
 }
 
 func (c *Command) plan(ctx context.Context, s console.Streams, e ci.Event, repo *gitrepo.Repo) (build.Plan, error) {

@@ -8,10 +8,11 @@ import (
 	"os"
 	"time"
 
-	kongcompletion "github.com/jotaen/kong-completion"
+	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
 	"slipway/cmd/build"
+	"slipway/cmd/completion"
 	"slipway/cmd/image"
 	"slipway/cmd/plan"
 	"slipway/cmd/version"
@@ -22,11 +23,13 @@ import (
 
 // commands are all there are: adding one is a folder and a line.
 type commands struct {
-	Build      build.Command             `cmd:"" help:"Build what is missing, and record it."`
-	Plan       plan.Command              `cmd:"" help:"Say what would be built, and why."`
-	Image      image.Command             `cmd:"" help:"Look at, tag, copy and unpack images."`
-	Completion kongcompletion.Completion `cmd:"" help:"Print the set-up of shell completion."`
-	Version    version.Command           `cmd:"" help:"Print the version."`
+	Build      build.Command      `cmd:"" help:"Build what is missing, and record it."`
+	Plan       plan.Command       `cmd:"" help:"Say what would be built, and why."`
+	Image      image.Command      `cmd:"" help:"Look at, tag, copy and unpack images."`
+	Completion completion.Command `cmd:"" help:"Print the set-up of shell completion."`
+	Version    version.Command    `cmd:"" help:"Print the version."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 func main() { os.Exit(run()) }
@@ -50,7 +53,10 @@ func streams() console.Streams {
 	s := console.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Now: time.Now}
 	fd := int(os.Stderr.Fd())
 	if s.Terminal = term.IsTerminal(fd); s.Terminal {
-		s.Width, _, _ = term.GetSize(fd)
+		s.Size = func() (width, height int) {
+			width, height, _ = term.GetSize(fd)
+			return width, height
+		}
 		s.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 		s.Terminal = os.Getenv("TERM") != "dumb"
 	}

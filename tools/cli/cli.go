@@ -16,7 +16,6 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
-	kongcompletion "github.com/jotaen/kong-completion"
 
 	"slipway/tools/ci"
 	"slipway/tools/console"
@@ -53,7 +52,9 @@ func (p Program) run(ctx context.Context, argv []string) error {
 	if err != nil {
 		return err
 	}
-	kongcompletion.Register(parser, kongcompletion.WithPredictor("project", projects{}))
+	if done, err := complete(parser); done || err != nil {
+		return err
+	}
 	args := arguments(parser, argv)
 	if len(args) == 0 {
 		args = []string{"--help"}
@@ -76,7 +77,7 @@ func (p Program) Parser(options ...kong.Option) (*kong.Kong, error) {
 		kong.Description(p.Description),
 		kong.Writers(p.Streams.Out, p.Streams.Err),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
-		kong.Vars{"version": Version()},
+		kong.Vars{"version": p.Name + " " + Version()},
 	}, options...)
 	parser, err := kong.New(p.Commands, options...)
 	if err != nil {

@@ -5,8 +5,11 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -18,9 +21,10 @@ type Streams struct {
 	In  io.Reader
 	Out io.Writer // the product
 	Err io.Writer // what is said to a person
-	// Terminal is whether Err is one, and Width its columns (0: not known).
+	// Terminal is whether Err is one. Size then tells its columns and lines as they
+	// are now; nil, or 0 from it, is not known.
 	Terminal bool
-	Width    int
+	Size     func() (width, height int)
 	Color    bool // Err takes colours
 	Now      func() time.Time
 }
@@ -84,13 +88,15 @@ const (
 	yellow color = "33"
 	cyan   color = "36"
 	faint  color = "2"
+
+	reset = "\x1b[0m"
 )
 
 func (s Streams) paint(c color, text string) string {
 	if !s.Color {
 		return text
 	}
-	return "\x1b[" + string(c) + "m" + text + "\x1b[0m"
+	return "\x1b[" + string(c) + "m" + text + reset
 }
 
 // Table writes rows in columns under a header.
@@ -110,7 +116,7 @@ func Table(w io.Writer, header []string, rows [][]string) error {
 
 // Duration prints d for people: "0.4s", "12.3s", "3m05s".
 func Duration(d time.Duration) string {
-	if d < time.Minute {
+	if d = d.Round(time.Second / 10); d < time.Minute {
 		return fmt.Sprintf("%.1fs", d.Seconds())
 	}
 	return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
@@ -141,8 +147,11 @@ func (r *Redactor) Add(secret string) {
 			r.known[line] = true
 		}
 	}
+	values := slices.SortedFunc(maps.Keys(r.known), func(a, b string) int {
+		return cmp.Or(len(b)-len(a), strings.Compare(a, b)) // of two that begin alike the longer counts
+	})
 	var pairs []string
-	for value := range r.known {
+	for _, value := range values {
 		pairs = append(pairs, value, "***")
 	}
 	r.replacer = strings.NewReplacer(pairs...)

@@ -36,6 +36,19 @@ type Progress struct {
 // NewProgress starts a display on s.Err, which nothing else may write to until
 // Close. redact may be nil.
 func NewProgress(s Streams, mode Mode, redact *Redactor) *Progress {
+	p := newProgress(s, mode, redact)
+	switch p.mode {
+	case TTY:
+		p.every(frame, p.redraw)
+	case Plain:
+		p.every(patience, p.signOfLife)
+	case Auto, Quiet:
+	}
+	return p
+}
+
+// newProgress is a display on which nothing happens by itself.
+func newProgress(s Streams, mode Mode, redact *Redactor) *Progress {
 	if mode == Auto || mode == "" {
 		mode = Plain
 		if s.Terminal {
@@ -45,15 +58,7 @@ func NewProgress(s Streams, mode Mode, redact *Redactor) *Progress {
 	if redact == nil {
 		redact = &Redactor{}
 	}
-	p := &Progress{s: s, mode: mode, redact: redact, stop: make(chan struct{})}
-	switch mode {
-	case TTY:
-		p.every(frame, p.redraw)
-	case Plain:
-		p.every(patience, p.signOfLife)
-	case Auto, Quiet:
-	}
-	return p
+	return &Progress{s: s, mode: mode, redact: redact, stop: make(chan struct{})}
 }
 
 const (
@@ -126,5 +131,5 @@ func (p *Progress) signOfLife() {
 
 // line prints one line of a task.
 func (p *Progress) line(t *Task, text string) {
-	_, _ = fmt.Fprintf(p.s.Err, "%s %s\n", p.s.paint(cyan, t.name+" |"), p.redact.Line(text))
+	_, _ = fmt.Fprintf(p.s.Err, "%s %s\n", p.s.paint(cyan, t.name+" |"), p.shown(text, p.s.Color))
 }

@@ -16,6 +16,7 @@ type Task struct {
 	name  string
 	began time.Time
 	now   string // what it is doing
+	said  string // the last line of output of that
 	steps map[string]*running
 	order []*running
 }
@@ -83,7 +84,7 @@ func (t *Task) Begin(s Step) {
 	t.p.mu.Lock()
 	defer t.p.mu.Unlock()
 	t.step(s)
-	t.now = s.Name
+	t.now, t.said = s.Name, ""
 	t.p.redraw()
 }
 
@@ -91,14 +92,30 @@ func (t *Task) Begin(s Step) {
 // together.
 const logChunk = 8 << 10
 
-// Log takes output of a step. It is shown when the step ends, or fails.
+// mostLog is how much of a step's latest output is kept to be shown.
+const mostLog = 1 << 20
+
+// bound forgets the oldest output.
+func (r *running) bound() {
+	if over := r.log.Len() - mostLog; over > 0 {
+		r.log.Next(over)
+		_, _ = r.log.ReadBytes('\n') // the rest of that line might be of a secret
+	}
+}
+
+// Log takes output of a step. It is shown when the step ends, in plain mode also
+// before; elsewhere only when it fails.
 func (t *Task) Log(s Step, text []byte) {
 	p := t.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := t.step(s)
 	r.log.Write(text)
-	if p.mode == Plain && r.log.Len() > logChunk {
+	if line := lastLine(r.log.Bytes()); r.Name == t.now && line != "" {
+		t.said = line
+	}
+	r.bound()
+	if p.mode == Plain && r.log.Len() > logChunk && bytes.IndexByte(r.log.Bytes(), '\n') >= 0 {
 		p.title(t, r, "running")
 		p.flush(t, r, false)
 	}
@@ -111,6 +128,9 @@ func (t *Task) End(s Step, how How) {
 	defer p.mu.Unlock()
 	r := t.step(s)
 	r.over = true
+	if p.mode != Plain && how != Failed {
+		r.log = bytes.Buffer{} // only what fails is shown
+	}
 	if p.mode != Plain || r.Minor && r.log.Len() == 0 && how != Failed {
 		return
 	}
@@ -124,7 +144,7 @@ func (t *Task) End(s Step, how How) {
 
 // title prints the line that a step's output follows.
 func (p *Progress) title(t *Task, r *running, how string) {
-	p.line(t, fmt.Sprintf("%s (%s)", strings.ReplaceAll(r.Name, "\n", " "), how))
+	p.line(t, fmt.Sprintf("%s (%s)", r.Name, how))
 }
 
 // Done ends the task well.
@@ -163,7 +183,7 @@ func (t *Task) finish(c color, mark, summary string) {
 	}
 	p.erase()
 	took := Duration(p.s.Now().Sub(t.began))
-	_, _ = fmt.Fprintf(p.s.Err, "%s %s: %s (%s)\n", p.s.paint(c, mark), t.name, p.redact.Line(summary), took)
+	_, _ = fmt.Fprintf(p.s.Err, "%s %s: %s (%s)\n", p.s.paint(c, mark), t.name, p.summary(summary), took)
 	p.redraw()
 }
 
@@ -178,6 +198,23 @@ func (p *Progress) flush(t *Task, r *running, all bool) {
 		}
 		p.line(t, "  "+lastWritten(text))
 	}
+}
+
+// summary is text of several lines, each as it may be shown.
+func (p *Progress) summary(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = p.shown(line, p.s.Color)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// lastLine is the last whole line of some output that is not empty. What is not
+// whole might be the beginning of a secret.
+func lastLine(log []byte) string {
+	log = log[:bytes.LastIndexByte(log, '\n')+1]
+	log = bytes.TrimRight(log, "\r\n ")
+	return lastWritten(string(log[bytes.LastIndexByte(log, '\n')+1:]))
 }
 
 // lastWritten returns what a terminal shows of a line that was overwritten by
