@@ -1,16 +1,15 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 
 	"slipway/tools/internal/proc"
 )
@@ -98,13 +97,13 @@ type daemon struct {
 	dir      string // removed at the end; holds the socket, and the state unless it is kept
 	stop     context.CancelFunc
 	ended    chan struct{} // closed when the process is gone
-	stderr   tail
 }
 
 // Names in a daemon's folder.
 const (
 	socketName = "buildkitd.sock"
 	configName = "buildkitd.toml"
+	logName    = "buildkitd.log"
 )
 
 // startDaemon returns as soon as the process runs; dialling waits for it.
@@ -113,18 +112,19 @@ func startDaemon(ctx context.Context, opts Options, p programs, dir string) (*da
 	if err := os.WriteFile(filepath.Join(dir, configName), []byte(daemonConfig(opts.Insecure)), 0o600); err != nil {
 		return d, fmt.Errorf("writing buildkitd's configuration: %w", err)
 	}
+	// A file and no pipe, which would be waited for as long as anybody holds it.
+	stderr, err := os.Create(filepath.Join(dir, logName))
+	if err != nil {
+		return d, fmt.Errorf("making buildkitd's log: %w", err)
+	}
+	defer func() { _ = stderr.Close() }()
 	root := opts.Root
 	if root == "" {
 		root = filepath.Join(dir, "root")
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	d.stop = stop
-	cmd := proc.Cmd{Args: daemonArgs(p, root, dir), Env: opts.Env, Dir: dir, Stderr: &d.stderr}.Prepare(run)
-	confine(cmd, p.rootlesskit == "")
-	if p.rootlesskit != "" {
-		// Where runc keeps its state, unless USER is root: /run is not ours.
-		cmd.Env = append(cmd.Environ(), "XDG_RUNTIME_DIR="+dir, "USER=slipway")
-	}
+	cmd := d.command(run, root, stderr)
 	if err := startOnOwnThread(cmd, d.ended); err != nil {
 		stop()
 		close(d.ended)
@@ -133,9 +133,20 @@ func startDaemon(ctx context.Context, opts Options, p programs, dir string) (*da
 	return d, nil
 }
 
+func (d *daemon) command(ctx context.Context, root string, stderr io.Writer) *exec.Cmd {
+	cmd := proc.Cmd{Args: daemonArgs(d.programs, root, d.dir), Env: d.env, Dir: d.dir, Stderr: stderr}.Prepare(ctx)
+	confine(cmd, d.programs.rootlesskit == "")
+	if d.programs.rootlesskit != "" {
+		// Where runc keeps its state, unless USER is root: /run is not ours.
+		cmd.Env = append(cmd.Environ(), "XDG_RUNTIME_DIR="+d.dir, "USER=slipway")
+	}
+	return cmd
+}
+
 // daemonArgs is the command line of a daemon with its state in root and all else
-// in dir: what is not said lies where every daemon of the machine has it. Without --net rootlesskit leaves the host's
-// network, so that rootless and root builds see the same one.
+// in dir: what is not said lies where every daemon of the machine has it. Without
+// --net rootlesskit leaves the host's network, so that rootless builds see the
+// same one as root's.
 func daemonArgs(p programs, root, dir string) []string {
 	args := []string{
 		p.buildkitd, "--config", filepath.Join(dir, configName), "--root", root, "--addr", "unix://" + filepath.Join(dir, socketName),
@@ -172,6 +183,7 @@ func startOnOwnThread(cmd *exec.Cmd, ended chan struct{}) error {
 		}
 		started <- nil
 		_ = cmd.Wait()
+		endGroup(cmd.Process.Pid)
 		close(ended)
 	}()
 	return <-started
@@ -181,7 +193,8 @@ func startOnOwnThread(cmd *exec.Cmd, ended chan struct{}) error {
 func (d *daemon) alive() error {
 	select {
 	case <-d.ended:
-		return fmt.Errorf("buildkitd ended: %s", lastWords(d.stderr.String()))
+		said, _ := os.ReadFile(filepath.Join(d.dir, logName))
+		return fmt.Errorf("buildkitd ended: %s", lastWords(string(said)))
 	default:
 		return nil
 	}
@@ -194,7 +207,7 @@ func lastWords(stderr string) string {
 			return strings.TrimSpace(words)
 		}
 	}
-	return stderr
+	return lastLines([]byte(stderr))
 }
 
 // close interrupts the daemon, waits for its end (it is killed when that takes
@@ -220,26 +233,4 @@ func (d *daemon) remove(ctx context.Context) error {
 		return fmt.Errorf("removing buildkitd's folder: %w", err)
 	}
 	return nil
-}
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu sync.Mutex
-	b  []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.b = append(t.b, p...)
-	if len(t.b) > 2*logTail {
-		t.b = bytes.Clone(t.b[len(t.b)-logTail:])
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return lastLines(t.b)
 }

@@ -167,6 +167,25 @@ func TestLocalDaemons(t *testing.T) {
 	checkEmpty(t, opts.Temp)
 }
 
+// TestDaemonLeavesNobody: when the process that was started is killed, what it
+// started itself does not live on.
+func TestDaemonLeavesNobody(t *testing.T) {
+	opts := Options{DockerHost: "unix:///nonexistent", Temp: t.TempDir(), LookPath: onlyThese("runc"), BuildKitd: filepath.Join(t.TempDir(), "buildkitd")}
+	held := filepath.Join(t.TempDir(), "held") // open for writing as long as anybody lives
+	if err := syscall.Mkfifo(held, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	gone := make(chan error)
+	go func() { _, err := os.ReadFile(held); gone <- err }()
+	writeScript(t, opts.BuildKitd, "#!/bin/sh\nexec 3>"+held+"\nsleep 1000 &\nkill -9 $$\n")
+	if _, err := Open(t.Context(), opts); err == nil {
+		t.Error("no error")
+	}
+	if err := <-gone; err != nil {
+		t.Error(err)
+	}
+}
+
 // kill ends the daemon of e as a machine short of memory would.
 func kill(t *testing.T, e Engine) {
 	t.Helper()

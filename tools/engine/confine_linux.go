@@ -14,3 +14,7 @@ func confine(cmd *exec.Cmd, root bool) {
 		cmd.SysProcAttr.Unshareflags = syscall.CLONE_NEWNS
 	}
 }
+
+// endGroup kills what a daemon's process left behind: rootlesskit, when killed,
+// leaves the daemon. It must run after that process has ended.
+func endGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }

@@ -64,13 +64,13 @@ func (e *endpoint) await(ctx context.Context, c *client.Client) error {
 	defer ticker.Stop()
 	for {
 		_, err := c.ListWorkers(ctx)
-		if err == nil || grpcerrors.Code(err) != codes.Unavailable && ctx.Err() == nil {
-			return err
-		}
 		if e.alive != nil {
 			if dead := e.alive(); dead != nil {
 				return dead
 			}
+		}
+		if err == nil || grpcerrors.Code(err) != codes.Unavailable && ctx.Err() == nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():
