@@ -125,6 +125,7 @@ func (r *run) timed(ctx context.Context, s Step, images map[string]string, resul
 		result.Outcome = Cancelled
 		task.Drop()
 	default:
+		err = &redactedError{err, r.Redact.Line(err.Error())} // it may quote what a step printed
 		result.Outcome, result.Error, result.err = Failed, err.Error(), err
 		task.Fail(brief(err))
 	}
