@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/client"
@@ -90,6 +91,11 @@ func isOwn(name string) bool { return dockerfileStep.MatchString(name) }
 // isCacheStep tells the steps whose failure does not fail the build.
 func isCacheStep(name string) bool {
 	return strings.HasPrefix(name, "importing cache manifest from ") || strings.HasPrefix(name, "exporting cache to ")
+}
+
+// exporting tells whether all steps are done, and the image is on its way out.
+func (p *progress) exporting() bool {
+	return slices.ContainsFunc(p.order, func(s *step) bool { return strings.HasPrefix(s.name, "exporting to image") })
 }
 
 func (p *progress) log(l *client.VertexLog) {

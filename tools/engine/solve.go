@@ -10,6 +10,8 @@ import (
 	"github.com/moby/buildkit/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
+
+	"slipway/tools/internal/retry"
 )
 
 // builder is an endpoint that is connected.
@@ -18,15 +20,42 @@ type builder struct {
 	client *client.Client
 }
 
-// solve builds r on b.
+// pushAttempts is how often an image is pushed in all. Image and build cache are
+// pushed side by side, and registries are met that trip over the layers that both
+// have, or ask for patience in ways that BuildKit takes for an error.
+const pushAttempts = 3
+
+// solve builds r on b. Where the push fails it is tried again: the steps then come
+// out of the builder's own cache.
 func (b *builder) solve(ctx context.Context, r Request, credentials credentialsFunc, events func(Event)) (Result, Descriptor, error) {
+	var result Result
+	var image Descriptor
+	err := retry.Policy{Attempts: pushAttempts}.Do(ctx, func(ctx context.Context) (err error) {
+		p := newProgress(events)
+		image, err = b.once(ctx, r, credentials, p)
+		if result.Cached+result.Ran == 0 { // what a second try finds in the cache, the first has run
+			p.count(&result)
+		}
+		if err != nil && ctx.Err() == nil && p.exporting() {
+			return retry.Again(err)
+		}
+		return err
+	})
+	if err != nil {
+		return Result{}, Descriptor{}, err
+	}
+	result.Digest = image.Digest
+	return result, image, nil
+}
+
+// once is one try.
+func (b *builder) once(ctx context.Context, r Request, credentials credentialsFunc, p *progress) (Descriptor, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	opt, err := solveOpt(ctx, r, credentials, cancel)
 	if err != nil {
-		return Result{}, Descriptor{}, err
+		return Descriptor{}, err
 	}
-	p := newProgress(events)
 	statuses := make(chan *client.SolveStatus)
 	var watching sync.WaitGroup
 	watching.Go(func() { p.watch(statuses) })
@@ -34,15 +63,11 @@ func (b *builder) solve(ctx context.Context, r Request, credentials credentialsF
 	watching.Wait()
 	switch {
 	case ctx.Err() != nil:
-		return Result{}, Descriptor{}, context.Cause(ctx)
+		return Descriptor{}, context.Cause(ctx)
 	case err != nil:
-		return Result{}, Descriptor{}, explain(err, p, r)
+		return Descriptor{}, explain(err, p, r)
 	}
-	var result Result
-	p.count(&result)
-	image, err := pushed(response)
-	result.Digest = image.Digest
-	return result, image, err
+	return pushed(response)
 }
 
 // pushed reads what was exported, if anything was.
