@@ -32,6 +32,12 @@ func (l Layout) repository(name string) registry.Repository {
 // what "built" means.
 func ContentTag(h contenthash.Hash) string { return "c-" + string(h) }
 
+// PlatformTag marks one platform's image of an index: "c-3f9a...-arm64" for
+// "linux/arm64". Some registries remove what only an index refers to.
+func PlatformTag(h contenthash.Hash, platform string) string {
+	return ContentTag(h) + "-" + strings.ReplaceAll(strings.TrimPrefix(platform, "linux/"), "/", "-")
+}
+
 // CommitTag marks the record of a commit: "k-<commit>".
 func CommitTag(commit gitrepo.ObjectID) string { return "k-" + string(commit) }
 

@@ -9,8 +9,12 @@ package records
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"path"
+	"slices"
 
 	"slipway/tools/contenthash"
 	"slipway/tools/registry"
@@ -49,24 +53,72 @@ func (s *Store) Built(ctx context.Context, project string, h contenthash.Hash) (
 }
 
 // MarkBuilt records that the image d in the project's repository is what the
-// content h builds to, after reading it back by digest. This is the commit
-// point of a build.
+// content h builds to, after reading it back by digest; of an index, also the
+// image of each platform, which gets a tag of its own first. The last tag is the
+// commit point of a build.
 func (s *Store) MarkBuilt(ctx context.Context, project string, h contenthash.Hash, d registry.Digest) error {
 	if h.Dirty() {
 		return fmt.Errorf("recording %q: content %s is not of a commit", project, h.Short())
 	}
-	repo := s.Image(project)
-	image, err := s.registry.Get(ctx, repo, string(d))
+	image, err := s.registry.Get(ctx, s.Image(project), string(d))
 	if err != nil {
 		return fmt.Errorf("verifying the image of %q: %w", project, err)
 	}
+	if image.MediaType == registry.MediaTypeIndex {
+		if err := s.markPlatforms(ctx, project, h, image); err != nil {
+			return err
+		}
+	}
+	return s.tag(ctx, project, ContentTag(h), image)
+}
+
+func (s *Store) markPlatforms(ctx context.Context, project string, h contenthash.Hash, index registry.Manifest) error {
+	platforms, err := platformsOf(index)
+	if err != nil {
+		return fmt.Errorf("verifying the image of %q: %w", project, err)
+	}
+	for _, platform := range slices.Sorted(maps.Keys(platforms)) {
+		image, err := s.registry.Get(ctx, s.Image(project), string(platforms[platform]))
+		if err != nil {
+			return fmt.Errorf("verifying the image of %q for %s: %w", project, platform, err)
+		}
+		if err := s.tag(ctx, project, PlatformTag(h, platform), image); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) tag(ctx context.Context, project, tag string, image registry.Manifest) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if _, err := s.registry.Put(ctx, repo, ContentTag(h), image.MediaType, image.Bytes); err != nil {
+	if _, err := s.registry.Put(ctx, s.Image(project), tag, image.MediaType, image.Bytes); err != nil {
 		return fmt.Errorf("recording %q as built: %w", project, err)
 	}
 	return nil
+}
+
+// platformsOf reads which image an index has for each platform.
+func platformsOf(index registry.Manifest) (map[string]registry.Digest, error) {
+	var content struct {
+		Manifests []struct {
+			Digest   registry.Digest `json:"digest"`
+			Platform struct {
+				OS           string `json:"os"`
+				Architecture string `json:"architecture"`
+				Variant      string `json:"variant"`
+			} `json:"platform"`
+		} `json:"manifests"`
+	}
+	if err := json.Unmarshal(index.Bytes, &content); err != nil {
+		return nil, fmt.Errorf("decoding the index: %w", err)
+	}
+	platforms := map[string]registry.Digest{}
+	for _, m := range content.Manifests {
+		platforms[path.Join(m.Platform.OS, m.Platform.Architecture, m.Platform.Variant)] = m.Digest
+	}
+	return platforms, nil
 }
 
 // ErrDamaged says that a tag exists but does not hold a record that can be
