@@ -1,0 +1,64 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// suite is what the tests of this package share.
+type suite struct {
+	program string // the slipway binary, built once
+	update  bool   // write docs/histories.md
+}
+
+//nolint:gochecknoglobals // TestMain has no other way to hand something on
+var shared suite
+
+func TestMain(m *testing.M) {
+	flag.BoolVar(&shared.update, "update", false, "write docs/histories.md")
+	flag.Parse()
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code) //nolint:forbidigo // as TestMain does
+}
+
+func run(m *testing.M) (code int, err error) {
+	if testing.Short() {
+		return m.Run(), nil
+	}
+	dir, err := os.MkdirTemp("", "slipway-e2e")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	shared.program = filepath.Join(dir, "slipway")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", shared.program, "slipway/cmd/slipway") //nolint:gosec // our own
+	if out, err := build.CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("building slipway: %w\n%s", err, out)
+	}
+	return m.Run(), nil
+}
+
+// real leaves a test out of quick runs.
+func real(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("real servers: left out by -short")
+	}
+}
+
+func check(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
