@@ -73,6 +73,9 @@ func (p *Pattern) Covers(dir string) Coverage {
 	if dir != "" {
 		text = dir + "/"
 	}
+	if !strings.HasPrefix(text, p.prefix) && !strings.HasPrefix(p.prefix, text) {
+		return None // the quick answer for most folders
+	}
 	m := &machine{prog: p.prog}
 	return m.run(text)
 }

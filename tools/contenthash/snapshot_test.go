@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"slipway/manifest"
 	"slipway/tools/contenthash"
 	"slipway/tools/gitrepo"
 	"slipway/tools/internal/testkit/gittest"
@@ -277,6 +278,29 @@ func TestFollow(t *testing.T) {
 			}
 		case !slices.Equal(got, test.want):
 			t.Errorf("Follow(%q) = %q, want %q", path, got, test.want)
+		}
+	}
+}
+
+// BenchmarkThousandProjects hashes 1,000 projects, each with its folder and a file
+// of a root that has 1,000 folders.
+func BenchmarkThousandProjects(b *testing.B) {
+	r := gittest.New(b)
+	r.Write("go.mod", "module x\n")
+	m := &manifest.Manifest{Projects: map[string]*manifest.Project{}}
+	for i := range 1000 {
+		name := fmt.Sprintf("p%d", i)
+		r.Write(name+"/Dockerfile", name)
+		m.Projects[name] = &manifest.Project{Name: name, BuildDir: name, Dockerfile: name + "/Dockerfile", RebuildPatterns: []string{"^" + name + "/", `^go\.mod$`}}
+	}
+	r.Commit("projects")
+	for b.Loop() {
+		tree, _ := snapshot(b, r)
+		h := contenthash.NewHasher(tree, m, contenthash.Options{})
+		for name := range m.Projects {
+			if _, err := h.Hash(b.Context(), name); err != nil {
+				b.Fatal(err)
+			}
 		}
 	}
 }

@@ -21,10 +21,10 @@ import (
 )
 
 const (
-	hash       contenthash.Hash = "1111111111111111111111111111111111111111"
-	commitID                    = "2222222222222222222222222222222222222222"
-	imageType                   = "application/vnd.oci.image.manifest.v1+json"
-	commitType                  = "application/vnd.slipway.commit.v1+json"
+	hash       = contenthash.Hash("1111111111111111111111111111111111111111")
+	commitID   = "2222222222222222222222222222222222222222"
+	imageType  = "application/vnd.oci.image.manifest.v1+json"
+	commitType = "application/vnd.slipway.commit.v1+json"
 	// writing is what a commit record costs: one GET of the commit's tag, three requests
 	// for each of two blobs, one PUT for each of two tags.
 	writing = 1 + 2*3 + 2
@@ -207,6 +207,7 @@ func TestBuilt(t *testing.T) {
 	if d, found, err := s.Built(t.Context(), "web", hash); d != want || !found || err != nil {
 		t.Errorf("Built after = %q, %v, %v, want %q", d, found, err, want)
 	}
+	s.image(t, "api")
 	if _, found, err := s.Built(t.Context(), "api", hash); found || err != nil {
 		t.Errorf("Built of another project = %v, %v", found, err)
 	}

@@ -141,7 +141,7 @@ func (s *source) RunScript(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	there, err := os.ReadFile(filepath.Join(workTree, filepath.FromSlash(name))) //nolint:gosec // a path of the repository
+	there, err := os.ReadFile(filepath.Join(workTree, filepath.FromSlash(name)))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
