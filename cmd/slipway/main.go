@@ -52,13 +52,18 @@ func program() cli.Program {
 func streams() console.Streams {
 	s := console.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Now: time.Now}
 	fd := int(os.Stderr.Fd())
-	if s.Terminal = term.IsTerminal(fd); s.Terminal {
-		s.Size = func() (width, height int) {
-			width, height, _ = term.GetSize(fd)
-			return width, height
-		}
-		s.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-		s.Terminal = os.Getenv("TERM") != "dumb"
+	s.Terminal, s.Color = looks(term.IsTerminal(fd), os.Getenv)
+	s.Size = func() (width, height int) {
+		width, height, _ = term.GetSize(fd)
+		return width, height
 	}
 	return s
+}
+
+// looks says whether lines may be redrawn and colours be used: not where standard
+// error goes to a file or a dumb terminal, nor colours where they are not wanted
+// (https://no-color.org).
+func looks(isTerminal bool, getenv func(string) string) (terminal, color bool) {
+	terminal = isTerminal && getenv("TERM") != "dumb"
+	return terminal, terminal && getenv("NO_COLOR") == ""
 }
