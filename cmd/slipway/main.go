@@ -5,6 +5,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 	"time"
 
@@ -32,7 +34,10 @@ type commands struct {
 	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
-func main() { os.Exit(run()) }
+func main() {
+	log.SetOutput(io.Discard) // of libraries: what matters comes back from them as errors
+	os.Exit(run())
+}
 
 // run is the program without its exit, for tests.
 func run() int {
