@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,6 +77,24 @@ func (h *history) stopped(how func(*process), code int) {
 	p.wants(code)
 	h.gate.left(h.tb)
 	h.judge(h.machine, "HEAD", p.report(), nil)
+	h.unrecorded()
+}
+
+// failsBeside runs a build in which one project fails while another, at a gate of
+// its own, is still built: that is stopped, and neither is recorded.
+func (h *history) failsBeside(other *gate, failed, stopped string) {
+	h.tb.Helper()
+	p := h.build()
+	h.gate.wait(h.tb)
+	other.wait(h.tb)
+	h.gate.answer(h.tb, http.StatusInternalServerError)
+	other.left(h.tb)
+	p.wants(1)
+	r := p.report()
+	if f, c := r.named("failed"), r.named("cancelled"); !slices.Equal(f, []string{failed}) || !slices.Equal(c, []string{stopped}) {
+		h.tb.Errorf("%q failed and %q were stopped, not %s and %s", f, c, failed, stopped)
+	}
+	h.judge(h.machine, "HEAD", r, nil)
 	h.unrecorded()
 }
 

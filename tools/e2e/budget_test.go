@@ -25,7 +25,7 @@ const (
 // TestRequestBudget counts what runs of 1,000 projects ask of a registry, in a
 // proxy before it.
 func TestRequestBudget(t *testing.T) {
-	real(t)
+	realServers(t)
 	host := servers.Registry(t).Host
 	log := regtest.NewLog(forward(t, host))
 	m := &machine{Repo: manyProjects(t), tb: t, builder: servers.BuildKit(t), registry: serve(t, log) + "/many"}

@@ -13,10 +13,10 @@ type story struct {
 }
 
 // everything is what a first build builds.
-var everything = []string{"app", "lib", "solo", "tool"} //nolint:gochecknoglobals // a constant
+var everything = []string{"app", "lib", "solo", "tool"}
 
 func TestHistories(t *testing.T) {
-	real(t)
+	realServers(t)
 	newest, old := servers.Registry(t).Host, servers.OldRegistry(t).Host
 	builders := []string{servers.BuildKit(t), servers.BuildKit(t)}
 	all := append(append(append(changes(), teams()...), machines()...), accidents()...)
@@ -237,6 +237,30 @@ func definitions() []story {
 			h.Write("shared/part.txt", "two\n")
 			h.Write("shared/part.md", "two\n")
 			h.Commit("change")
+			h.Builds("solo")
+		}},
+		{"files named one by one", func(h *history) {
+			h.Projects["solo"].RebuildPatterns = []string{`^solo/[a-z]+\.txt$`, `^solo/run`}
+			h.define()
+			h.WriteMode("solo/run", "#!/bin/sh\n", 0o755)
+			h.Symlink("main.txt", "solo/link.txt")
+			h.Commit("one by one")
+			h.Builds(everything...)
+			h.Write("solo/other.md", "not named\n")
+			h.Commit("beside it")
+			h.Builds()
+			h.Chmod("solo/run", 0o644)
+			h.Commit("chmod")
+			h.Builds("solo")
+			h.Remove("solo/link.txt")
+			h.Symlink("run", "solo/link.txt")
+			h.Commit("another target")
+			h.Builds("solo")
+			h.Rename("solo/main.txt", "solo/renamed.txt")
+			h.Commit("rename")
+			h.Builds("solo")
+			h.dockerfile("solo/Dockerfile", "scratch", "solo", "ENV A=b\n")
+			h.Commit("Dockerfile")
 			h.Builds("solo")
 		}},
 		{"dependency added", func(h *history) {

@@ -23,7 +23,7 @@ const fewest = 8
 // Whatever is left behind then, no tag says that an image is built that is not
 // wholly there, and building again succeeds.
 func TestKilledAtEveryWrite(t *testing.T) {
-	real(t)
+	realServers(t)
 	host, builder := servers.Registry(t).Host, servers.BuildKit(t)
 	repo := twoProjects(t)
 	for _, late := range []bool{false, true} {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os/exec"
+	"regexp"
 	"syscall"
 	"testing"
 	"time"
@@ -67,7 +68,7 @@ func (m *machine) start(args ...string) *process {
 	m.tb.Helper()
 	p := &process{tb: m.tb, done: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(m.tb.Context(), patience)
-	p.cmd = exec.CommandContext(ctx, shared.program, args...) //nolint:gosec // our own
+	p.cmd = exec.CommandContext(ctx, shared.program, args...)
 	p.cmd.Dir = m.Dir
 	p.cmd.Env = append(m.Env(), "BUILDKIT_HOST="+m.builder, "SLIPWAY_REGISTRY="+m.registry)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
@@ -113,7 +114,13 @@ func (p *process) wants(code int) {
 	if p.code != code {
 		p.tb.Fatalf("%q ended with %d, not %d:\n%s%s", p.cmd.Args[1:], p.code, code, p.stdout.Bytes(), p.stderr.Bytes())
 	}
+	if noise := logLine.Find(p.stderr.Bytes()); noise != nil {
+		p.tb.Errorf("%q let a library say %q to people", p.cmd.Args[1:], noise)
+	}
 }
+
+// logLine is what Go's own log package writes.
+var logLine = regexp.MustCompile(`(?m)^\d{4}/\d\d/\d\d .*`)
 
 // report waits for the end and reads what was printed; a killed run has none.
 func (p *process) report() report {

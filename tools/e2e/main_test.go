@@ -9,6 +9,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	// The program is built by a process that go test knows nothing of: these make
+	// its cache of results notice when the program has changed.
+	_ "slipway/cmd/build"
+	_ "slipway/cmd/image"
+	_ "slipway/cmd/plan"
 )
 
 // suite is what the tests of this package share.
@@ -17,7 +23,7 @@ type suite struct {
 	update  bool   // write docs/histories.md
 }
 
-//nolint:gochecknoglobals // TestMain has no other way to hand something on
+// shared is set by TestMain, which has no other way to hand something on.
 var shared suite
 
 func TestMain(m *testing.M) {
@@ -28,7 +34,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
-	os.Exit(code) //nolint:forbidigo // as TestMain does
+	os.Exit(code)
 }
 
 func run(m *testing.M) (code int, err error) {
@@ -41,15 +47,15 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	shared.program = filepath.Join(dir, "slipway")
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", shared.program, "slipway/cmd/slipway") //nolint:gosec // our own
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", shared.program, "slipway/cmd/slipway")
 	if out, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("building slipway: %w\n%s", err, out)
 	}
 	return m.Run(), nil
 }
 
-// real leaves a test out of quick runs.
-func real(t *testing.T) {
+// realServers leaves a test out of quick runs.
+func realServers(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("real servers: left out by -short")

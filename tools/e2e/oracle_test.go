@@ -1,7 +1,7 @@
 package e2e
 
 import (
-	"crypto/sha1" //nolint:gosec // git's object ids
+	"crypto/sha1"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -208,12 +208,12 @@ func asGit(file string) (string, error) {
 	if info.Mode()&0o111 != 0 {
 		mode = "100755 "
 	}
-	content, err := os.ReadFile(file) //nolint:gosec // below a temporary folder
+	content, err := os.ReadFile(file)
 	return mode + blob(content), err
 }
 
 // blob is git's id of a content.
 func blob(content []byte) string {
-	sum := sha1.Sum(append(fmt.Appendf(nil, "blob %d\x00", len(content)), content...)) //nolint:gosec // git's
+	sum := sha1.Sum(append(fmt.Appendf(nil, "blob %d\x00", len(content)), content...))
 	return hex.EncodeToString(sum[:])
 }

@@ -14,7 +14,7 @@ import (
 // TestIdenticalDigests builds one commit of the example twice, each time from a
 // clone of its own, on an empty builder, into an empty registry.
 func TestIdenticalDigests(t *testing.T) {
-	real(t)
+	realServers(t)
 	origin := gittest.New(t)
 	check(t, os.CopyFS(origin.Dir, os.DirFS("../../examples/monorepo")))
 	origin.Commit("the example")

@@ -179,6 +179,21 @@ func accidents() []story {
 			h.Revert(change)
 			h.Builds()
 		}},
+		{"failed build that stops another", func(h *history) {
+			h.Builds(everything...)
+			h.gated()
+			other := newGate(h.tb)
+			h.Projects["extra"] = &project{BuildDir: "extra"}
+			h.define()
+			h.dockerfile("extra/Dockerfile", "busybox:1.36", "extra", other.run())
+			h.Commit("fails")
+			h.failsBeside(other, "solo", "extra")
+			p := h.build()
+			h.gate.pass(h.tb, http.StatusOK)
+			other.pass(h.tb, http.StatusOK)
+			p.wants(0)
+			h.judge(h.machine, "HEAD", p.report(), []string{"extra", "solo"})
+		}},
 		{"killed while building", func(h *history) {
 			h.Builds(everything...)
 			h.gated()
