@@ -91,11 +91,13 @@ func Execute(ctx context.Context, d Decision, j Job) (Report, error) {
 	if !d.whole || d.Dirty {
 		return report, nil
 	}
-	if err := j.record(ctx, d, results); err != nil {
-		return report, err
+	err = j.record(ctx, d, results)
+	if errors.Is(err, records.ErrTooLarge) {
+		j.Warn("%v; the next run asks for each project", err)
+		return report, nil
 	}
-	report.Recorded = true
-	return report, nil
+	report.Recorded = err == nil
+	return report, err
 }
 
 // failure makes one error of the results, nil when all are well.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"slipway/manifest"
+	"slipway/tools/console"
 	"slipway/tools/contenthash"
 	"slipway/tools/gitrepo"
 	"slipway/tools/records"
@@ -105,7 +107,7 @@ func (q Question) chosen(ctx context.Context) ([]string, error) {
 
 func (q Question) exists(ctx context.Context, p *manifest.Project) (bool, error) {
 	entry, ok, err := q.Workspace.Tree.Lookup(ctx, clean(p.BuildDir))
-	return ok && entry.Mode.IsTree(), err
+	return ok && (entry.Mode.IsTree() || entry.Mode.IsSubmodule()), err
 }
 
 // readHint reads the record of the branch, or else of the default branch. A
@@ -240,16 +242,32 @@ func (q Question) buildable(ctx context.Context, name string) error {
 		return err
 	}
 	if !there {
-		return fmt.Errorf("project %q: its folder %s does not exist at %s", name, p.BuildDir, q.Workspace)
+		return q.missing(ctx, name, "folder", p.BuildDir)
 	}
 	in, err := q.Workspace.Inputs(ctx, name)
 	if err != nil {
 		return err
 	}
 	if len(in.Dockerfile) == 0 {
-		return fmt.Errorf("project %q: its Dockerfile %s does not exist at %s", name, p.Dockerfile, q.Workspace)
+		return q.missing(ctx, name, "Dockerfile", p.Dockerfile)
 	}
 	return nil
+}
+
+// missing is the error for a path of a project that is not in the commit, or is
+// inside a submodule: there it is not looked for.
+func (q Question) missing(ctx context.Context, project, what, where string) error {
+	for dir := path.Dir(where); dir != "."; dir = path.Dir(dir) {
+		entry, ok, err := q.Workspace.Tree.Lookup(ctx, dir)
+		if err != nil {
+			return err
+		}
+		if ok && entry.Mode.IsSubmodule() {
+			return console.Hinted(fmt.Errorf("project %q: its %s %s is inside the submodule %s", project, what, where, dir),
+				"a submodule can be a project's buildDir, with a Dockerfile that lies in this repository")
+		}
+	}
+	return fmt.Errorf("project %q: its %s %s does not exist at %s", project, what, where, q.Workspace)
 }
 
 // clean turns the manifest's "." into the root of paths here.

@@ -66,7 +66,7 @@ func (r *run) step(ctx context.Context, s Step) Result {
 	if s.Action != Build {
 		return result
 	}
-	images, outcome, why := r.dependencies(ctx, s)
+	images, outcome, why := r.dependencies(s)
 	if outcome != "" {
 		result.Outcome, result.Error = outcome, why
 		return result
@@ -86,15 +86,12 @@ func (r *run) step(ctx context.Context, s Step) Result {
 }
 
 // dependencies waits for the images that s is built from; outcome is "" when all
-// are there.
-func (r *run) dependencies(ctx context.Context, s Step) (images map[string]string, outcome Outcome, why string) {
+// are there. Every step ends when the context does, so there is nothing else to
+// wait for.
+func (r *run) dependencies(s Step) (images map[string]string, outcome Outcome, why string) {
 	images = map[string]string{}
 	for _, name := range s.Dependencies {
-		select {
-		case <-r.ready[name]:
-		case <-ctx.Done():
-			return nil, Cancelled, ""
-		}
+		<-r.ready[name]
 		r.mu.Lock()
 		dep := r.results[name]
 		r.mu.Unlock()
@@ -121,7 +118,7 @@ func (r *run) timed(ctx context.Context, s Step, images map[string]string, resul
 	case err == nil:
 		result.Outcome, result.Digest = Built, registry.Digest(solved.Digest)
 		task.Done("built " + result.Reference())
-	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		result.Outcome = Cancelled
 		task.Drop()
 	default:

@@ -43,6 +43,10 @@ const (
 	maxSize = 1 << 20
 )
 
+// ErrTooLarge says that a commit has too many projects for one record (about
+// 6,500). Everything is decided without one as well, only with more requests.
+var ErrTooLarge = errors.New("record too large")
+
 // encode gives the canonical form of a record: the same bytes in every retry.
 func encode(c Commit) ([]byte, error) {
 	c.Schema, c.Time = schema, wholeSeconds(c.Time)
@@ -51,7 +55,7 @@ func encode(c Commit) ([]byte, error) {
 		return nil, err
 	}
 	if len(config) > maxSize {
-		return nil, fmt.Errorf("%d bytes are more than a record may have (%d)", len(config), maxSize)
+		return nil, fmt.Errorf("%w: %d bytes of at most %d", ErrTooLarge, len(config), maxSize)
 	}
 	return config, nil
 }

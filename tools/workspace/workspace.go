@@ -7,6 +7,7 @@ package workspace
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"slipway/manifest"
 	"slipway/tools/contenthash"
@@ -28,8 +29,8 @@ type Options struct {
 	Script func(ctx context.Context, workTree, path string) ([]byte, error)
 }
 
-// Workspace is one commit of a repository, with its manifest and hashes. Its
-// methods are not safe for concurrent use.
+// Workspace is one commit of a repository, with its manifest and hashes. It
+// is safe for concurrent use.
 type Workspace struct {
 	Repo     *gitrepo.Repo
 	Source   string // the repository's URL without credentials, "" when it has none
@@ -39,6 +40,7 @@ type Workspace struct {
 	Warnings []manifest.Warning
 	Dirty    bool // Tree holds uncommitted changes
 
+	mu     sync.Mutex // guards hasher
 	hasher *contenthash.Hasher
 	clean  *Workspace // of the commit itself, where Tree is dirty; nil when that cannot be read
 }
@@ -96,12 +98,16 @@ func (w *Workspace) String() string {
 
 // Inputs returns what the project's content hash is made of.
 func (w *Workspace) Inputs(ctx context.Context, project string) (contenthash.Inputs, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	return w.hasher.Inputs(ctx, project)
 }
 
 // Hash returns the content hash of a project. It is marked dirty unless the
 // commit itself has the same.
 func (w *Workspace) Hash(ctx context.Context, project string) (contenthash.Hash, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	hash, err := w.hasher.Hash(ctx, project)
 	if err != nil || !w.Dirty {
 		return hash, err
