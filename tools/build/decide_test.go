@@ -192,6 +192,19 @@ func TestDecideRefusesWhatCannotBeCarriedOut(t *testing.T) {
 	}
 }
 
+func TestProjectsInSubmodules(t *testing.T) {
+	for project, want := range map[string]string{
+		`{"buildDir": "libs/sub", "dockerfile": "../../docker/Dockerfile"}`: "",
+		`{"buildDir": "libs/sub"}`:      "its Dockerfile libs/sub/Dockerfile is inside the submodule libs/sub",
+		`{"buildDir": "libs/sub/deep"}`: "its folder libs/sub/deep is inside the submodule libs/sub",
+	} {
+		_, err := Decide(t.Context(), question(t, contextRepo(t, project), newMemory()))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("Decide of %s = %v, want %q", project, err, want)
+		}
+	}
+}
+
 func TestLegacyProjectsWithoutTheirFolder(t *testing.T) {
 	r := gittest.New(t)
 	r.Write("build_manifest.json", `{"here": {"buildDir": "here"}, "gone": {"buildDir": "gone"}, "needy": {"buildDir": "here", "dependencies": ["gone"]}}`)

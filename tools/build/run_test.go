@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"slipway/tools/contenthash"
 	"slipway/tools/engine"
 	"slipway/tools/internal/testkit/gittest"
+	"slipway/tools/records"
 	"slipway/tools/registry"
 	"slipway/tools/workspace"
 )
@@ -383,6 +385,17 @@ func TestWhenTheCommitIsRecorded(t *testing.T) {
 				t.Errorf("the commit was written: %v, want %v", got, test.want)
 			}
 		})
+	}
+}
+
+func TestTooManyProjectsForARecordIsNoFailure(t *testing.T) {
+	s := newSite(t, projects{"one": nil})
+	var warned []string
+	s.Warn = func(format string, args ...any) { warned = append(warned, fmt.Sprintf(format, args...)) }
+	s.fail["commit main"] = records.ErrTooLarge
+	report, err := s.execute(t.Context(), t)
+	if err != nil || report.Recorded || len(warned) != 1 || outcomes(report)["one"] != Built {
+		t.Errorf("Execute = %+v, %v, with warnings %q", report, err, warned)
 	}
 }
 
