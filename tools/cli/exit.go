@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"slipway/manifest"
+	"slipway/tools/console"
 )
 
 // The exit codes of every command; docs/scripting.md explains them.
@@ -40,6 +41,14 @@ type Exit struct{ Code int }
 
 func (e *Exit) Error() string { return fmt.Sprintf("exit code %d", e.Code) }
 
+// temporary is an error of ours that may be gone when the command is run again.
+// Those of the standard library have no hints: a timeout of theirs says nothing of
+// the kind.
+type temporary interface {
+	console.Hinter
+	Temporary() bool
+}
+
 var errInterrupted = errors.New("interrupted")
 
 // Code is the exit code for what a command returned.
@@ -50,7 +59,7 @@ func Code(err error) int {
 		faults    manifest.Faults
 		misuse    interface{ Usage() bool }
 		location  *manifest.LocationError
-		temporary interface{ Temporary() bool }
+		later     temporary
 	)
 	switch {
 	case err == nil:
@@ -62,7 +71,7 @@ func Code(err error) int {
 	case errors.As(err, &usage), errors.As(err, &faults), errors.As(err, &location),
 		errors.As(err, &misuse) && misuse.Usage():
 		return CodeUsage
-	case errors.As(err, &temporary) && temporary.Temporary():
+	case errors.As(err, &later) && later.Temporary():
 		return CodeTryAgain
 	default:
 		return CodeFailed

@@ -71,12 +71,7 @@ func escapeSequence(text string) string {
 	case '[':
 		return text[:final(text, introducers, '@')]
 	case ']', 'P', 'X', '^', '_':
-		for _, end := range []string{"\a", "\x1b\\"} {
-			if i := strings.Index(text, end); i >= 0 {
-				return text[:i+len(end)]
-			}
-		}
-		return text[:introducers]
+		return text[:stringEnd(text, introducers)]
 	default:
 		return text[:final(text, 1, '0')]
 	}
@@ -92,4 +87,19 @@ func final(text string, i int, first byte) int {
 		i++
 	}
 	return i
+}
+
+// stringEnd is the length of a control string: up to the first of its two ends,
+// or without one only least.
+func stringEnd(text string, least int) int {
+	length := len(text) + 1
+	for _, end := range []string{"\a", "\x1b\\"} {
+		if i := strings.Index(text, end); i >= 0 {
+			length = min(length, i+len(end))
+		}
+	}
+	if length > len(text) {
+		return least
+	}
+	return length
 }

@@ -101,15 +101,16 @@ func (s Streams) paint(c color, text string) string {
 
 // Table writes rows in columns under a header.
 func Table(w io.Writer, header []string, rows [][]string) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, row := range append([][]string{header}, rows...) {
-		line := strings.TrimRight(strings.Join(row, "\t"), "\t ")
-		if _, err := fmt.Fprintln(t, line); err != nil {
+		_, _ = fmt.Fprintln(t, strings.Join(row, "\t"))
+	}
+	_ = t.Flush() // a builder takes everything
+	for line := range strings.Lines(b.String()) {
+		if _, err := io.WriteString(w, strings.TrimRight(line, " \n")+"\n"); err != nil {
 			return fmt.Errorf("writing table: %w", err)
 		}
-	}
-	if err := t.Flush(); err != nil {
-		return fmt.Errorf("writing table: %w", err)
 	}
 	return nil
 }
