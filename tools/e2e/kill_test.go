@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -109,6 +111,21 @@ func (k *killing) recordsAreTrue(writes []string) {
 				k.Errorf("killed at %s, %s:%s is recorded as built: %v", writes[len(writes)-1], project, tag, err)
 			}
 		}
+	}
+}
+
+// TestPullMissesABlob holds what TestKilledAtEveryWrite relies on: an image with a
+// blob missing is told from a whole one.
+func TestPullMissesABlob(t *testing.T) {
+	realServers(t)
+	host := servers.Registry(t).Host
+	image, digest, _ := strings.Cut(servers.BaseImage(t, host, "base"), "@")
+	check(t, pull(t, image+"@"+digest))
+	var manifest struct{ Layers []struct{ Digest string } }
+	check(t, json.Unmarshal(ask(t, http.MethodGet, "http://"+host+"/v2/base/manifests/"+digest, "", nil), &manifest))
+	ask(t, http.MethodDelete, "http://"+host+"/v2/base/blobs/"+manifest.Layers[0].Digest, "", nil)
+	if pull(t, image+"@"+digest) == nil {
+		t.Error("an image without its layer counts as whole")
 	}
 }
 
