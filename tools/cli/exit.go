@@ -54,12 +54,12 @@ var errInterrupted = errors.New("interrupted")
 // Code is the exit code for what a command returned.
 func Code(err error) int {
 	var (
-		exit      *Exit
-		usage     *UsageError
-		faults    manifest.Faults
-		misuse    interface{ Usage() bool }
-		location  *manifest.LocationError
-		later     temporary
+		exit     *Exit
+		usage    *UsageError
+		faults   manifest.Faults
+		misuse   interface{ Usage() bool }
+		location *manifest.LocationError
+		later    temporary
 	)
 	switch {
 	case err == nil:

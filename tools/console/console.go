@@ -54,10 +54,10 @@ func (s Streams) Fail(err error) {
 
 // hintOf finds the outermost hint of an error and those it wraps.
 func hintOf(err error) string {
-	if h, ok := err.(Hinter); ok && h.Hint() != "" { //nolint:errorlint // each error of the chain is looked at in turn
+	if h, ok := err.(Hinter); ok && h.Hint() != "" {
 		return h.Hint()
 	}
-	switch wrapping := err.(type) { //nolint:errorlint // the same
+	switch wrapping := err.(type) { //nolint:errorlint // each error of the chain is looked at in turn
 	case interface{ Unwrap() error }:
 		return hintOf(wrapping.Unwrap())
 	case interface{ Unwrap() []error }:

@@ -138,8 +138,8 @@ func TestAnEndlessLineIsNoChunk(t *testing.T) {
 	d := newDisplay(Plain, nil)
 	web := d.Start("web", "never built")
 	d.said()
-	for range 5000 {
-		web.Log(step("1/1"), bytes.Repeat([]byte("x"), 1024))
+	for range 100 {
+		web.Log(step("1/1"), bytes.Repeat([]byte("x"), 16<<10))
 	}
 	if text := d.said(); text != "" {
 		t.Errorf("shown before its end: %.80q", text)
@@ -413,7 +413,7 @@ func TestUnknownSize(t *testing.T) {
 }
 
 // TestNewProgressTicks is the only one in which time passes.
-func TestNewProgressTicks(t *testing.T) {
+func TestNewProgressTicks(*testing.T) {
 	called := make(chan struct{})
 	p := newProgress(Streams{Err: &bytes.Buffer{}}, TTY, nil)
 	p.every(time.Millisecond, func() {

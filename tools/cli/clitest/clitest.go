@@ -70,6 +70,7 @@ func isolate(env *testscript.Env) error {
 	home := filepath.Join(env.WorkDir, ".home")
 	env.Setenv("HOME", home)
 	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+	env.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector's programs otherwise end a second late
 	for _, who := range []string{"AUTHOR", "COMMITTER"} {
 		env.Setenv("GIT_"+who+"_NAME", "script")
 		env.Setenv("GIT_"+who+"_EMAIL", "script@example.com")
