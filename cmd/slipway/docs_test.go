@@ -90,12 +90,17 @@ func TestReadmeManifest(t *testing.T) {
 func TestCommandsOfDocuments(t *testing.T) {
 	model := parser(t).Model
 	said := regexp.MustCompile("(?m)(?:^\\s*\\$ |^|[`(])slipway ((?:[a-z][a-z-]*|--?[a-z]).*?)(?:$|[`|)]|  +| #|>)")
+	seen := 0
 	for _, file := range []string{"../../README.md", docs + "scripting.md", docs + "design.md", docs + "manifest.md"} {
 		for _, m := range said.FindAllStringSubmatch(read(t, file), -1) {
+			seen++
 			if err := known(model.Node, strings.Fields(m[1])); err != "" {
 				t.Errorf("%s: slipway %s: %s", file, m[1], err)
 			}
 		}
+	}
+	if seen == 0 {
+		t.Error("no document shows a command")
 	}
 }
 
@@ -153,6 +158,21 @@ func TestScriptingExamples(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestImageExample holds the example of what image commands print to its schema.
+func TestImageExample(t *testing.T) {
+	var plain any
+	if err := json.Unmarshal([]byte(exampleOf(t, "image")), &plain); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compileSchema("image")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(plain); err != nil {
+		t.Error(err)
 	}
 }
 
