@@ -84,15 +84,18 @@ func (c *Command) Run(ctx context.Context, s console.Streams, e ci.Event) (err e
 	progress := &console.Redactor{}
 	display := console.NewProgress(s, c.Progress.Progress, progress)
 	report, err := build.Execute(ctx, decision, build.Job{
-		Question:   q,
-		OpenEngine: func(ctx context.Context) (engine.Engine, error) { return c.Engine.Open(ctx, s, e, client) },
-		Ensure:     client.Ensure,
-		Secret:     func(secret manifest.Secret) ([]byte, error) { return readSecret(e, w, secret) },
-		Redact:     progress,
-		Progress:   display,
-		Now:        s.Now,
-		Jobs:       c.Jobs,
-		KeepGoing:  c.KeepGoing,
+		Question: q,
+		OpenEngine: func(ctx context.Context) (engine.Engine, error) {
+			return c.Engine.Open(ctx, s, e, client, c.InsecureRegistry)
+		},
+		Ensure:    client.Ensure,
+		Secret:    func(secret manifest.Secret) ([]byte, error) { return readSecret(e, w, secret) },
+		Redact:    progress,
+		Progress:  display,
+		Now:       s.Now,
+		Jobs:      c.Jobs,
+		KeepGoing: c.KeepGoing,
+		Insecure:  c.InsecureRegistry,
 	})
 	display.Close()
 	return errors.Join(err, c.printReport(s, report))

@@ -31,9 +31,9 @@ type Job struct {
 	Redact    *console.Redactor
 	Progress  *console.Progress
 	Now       func() time.Time
-	Jobs      int  // builds at the same time; less than 1 is 1
-	KeepGoing bool // a failure stops only what depends on it
-	Plain     bool // push over plain http to a registry that is not on loopback
+	Jobs      int      // builds at the same time; less than 1 is 1
+	KeepGoing bool     // a failure stops only what depends on it
+	Insecure  []string // hosts of registries that may be spoken to over plain http
 }
 
 // Outcome is what became of a project.

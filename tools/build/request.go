@@ -13,6 +13,7 @@ import (
 	"slipway/tools/contenthash"
 	"slipway/tools/engine"
 	"slipway/tools/records"
+	"slipway/tools/registry"
 )
 
 // request says to the engine how a project is built. images are those of its
@@ -32,7 +33,7 @@ func (r *run) request(ctx context.Context, s Step, images map[string]string) (en
 		NamedContexts:  map[string]string{},
 		Repository:     string(s.Repository),
 		Annotations:    r.annotations(p, s),
-		Insecure:       r.Plain,
+		Insecure:       r.plain(s.Repository),
 	}
 	r.nameImages(&req, in, images)
 	r.cache(&req, s)
@@ -47,6 +48,12 @@ func (r *run) request(ctx context.Context, s Step, images map[string]string) (en
 	}
 	req.Secrets, err = r.secrets(p)
 	return req, err
+}
+
+// plain reports whether a repository's host may be spoken to over plain http.
+func (r *run) plain(repo registry.Repository) bool {
+	host, _, _ := strings.Cut(string(repo), "/")
+	return slices.Contains(r.Insecure, host)
 }
 
 // nameImages makes each dependency known under its project's name, under the

@@ -117,7 +117,7 @@ func (r *run) timed(ctx context.Context, s Step, images map[string]string, resul
 	switch {
 	case err == nil:
 		result.Outcome, result.Digest = Built, registry.Digest(solved.Digest)
-		task.Done("built " + result.Reference())
+		task.Done("built " + shortDigest(result.Digest))
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		result.Outcome = Cancelled
 		task.Drop()

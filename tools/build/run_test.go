@@ -470,7 +470,7 @@ func TestRequest(t *testing.T) {
 	s.Write("web/Dockerfile", "FROM debian:12\nCOPY --from=alpine / /\nCOPY --from=my-base / /\n")
 	commit := s.Repo.Commit("base images")
 	s.reread(t)
-	s.Question.Branch, s.Plain = "feature/x", true
+	s.Question.Branch, s.Insecure = "feature/x", []string{"registry.test"}
 	if _, err := s.execute(t.Context(), t); err != nil {
 		t.Fatal(err)
 	}

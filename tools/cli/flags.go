@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"time"
 
 	"slipway/manifest"
 	"slipway/tools/build"
@@ -93,8 +94,11 @@ type Engine struct {
 	BuildkitRoot  string   `env:"SLIPWAY_BUILDKIT_ROOT" placeholder:"DIR" help:"Keep the state of a buildkitd that is started for the run here (a temporary folder)."`
 }
 
-// Open finds and connects to a BuildKit. client answers for registries.
-func (f Engine) Open(ctx context.Context, s console.Streams, e ci.Event, client *registry.Client) (engine.Engine, error) {
+// Open finds and connects to a BuildKit. client answers for registries, and
+// insecure are those that may be spoken to over plain http.
+func (f Engine) Open(
+	ctx context.Context, s console.Streams, e ci.Event, client *registry.Client, insecure []string,
+) (engine.Engine, error) {
 	docker, err := engine.DockerAddress(engine.DockerSettings{
 		Host: e.Getenv("DOCKER_HOST"), Context: e.Getenv("DOCKER_CONTEXT"), CertPath: e.Getenv("DOCKER_CERT_PATH"),
 		TLSVerify: e.Getenv("DOCKER_TLS_VERIFY") != "", ConfigDir: registry.FromEnvironment(e.Getenv).DockerConfigDir,
@@ -102,15 +106,20 @@ func (f Engine) Open(ctx context.Context, s console.Streams, e ci.Event, client 
 	if err != nil {
 		return nil, err
 	}
+	slow := time.AfterFunc(silence, func() { s.Note("waiting for BuildKit to answer") })
+	defer slow.Stop()
 	opened, err := engine.Open(ctx, engine.Options{
 		Builders: f.Builder, DockerHost: docker, BuildKitImage: f.BuildkitImage, Root: f.BuildkitRoot,
-		UID: os.Getuid(), Credentials: credentials(client), PushIndex: build.PushIndex(client),
+		UID: os.Getuid(), Insecure: insecure, Credentials: credentials(client), PushIndex: build.PushIndex(client),
 	})
 	if err == nil {
 		s.Note("building with %s", opened)
 	}
 	return opened, err
 }
+
+// silence is how long a person is left without a word.
+const silence = 2 * time.Second
 
 func credentials(client *registry.Client) func(context.Context, string) (string, string, error) {
 	return func(ctx context.Context, host string) (string, string, error) {

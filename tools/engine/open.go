@@ -136,7 +136,7 @@ func look(opts Options) machine {
 // quickest tells what to do on m to get a BuildKit.
 func quickest(m machine) string {
 	return fmt.Sprintf("the quickest here: %s. The four ways: BUILDKIT_HOST or --builder with the address of a running buildkitd (%s); "+
-		"a Docker Engine 23 or newer with the containerd image store; any other Docker Engine, which runs a BuildKit container; "+
+		"a Docker Engine 26 or newer with the containerd image store; any other Docker Engine, which runs a BuildKit container; "+
 		"buildkitd and runc on PATH (and rootlesskit when not root)", first(m), schemes)
 }
 
