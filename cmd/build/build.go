@@ -22,6 +22,7 @@ type Command struct {
 	Projects  []string `arg:"" optional:"" name:"project" predictor:"project" help:"Projects to build."`
 	All       bool     `help:"Build every project of the manifest."`
 	NoDeps    bool     `help:"Do not build dependencies: fail when one is missing."`
+	Verify    bool     `help:"Ask the registry about every image, also where a record says that it is there."`
 	KeepGoing bool     `short:"k" help:"Go on with what does not depend on a failed project."`
 	Dirty     bool     `help:"Build the work tree as it is. What only exists there is pushed, but never recorded as built."`
 	Jobs      int      `short:"j" default:"4" env:"SLIPWAY_JOBS" help:"How many projects to build at the same time."`
@@ -73,7 +74,7 @@ func (c *Command) Run(ctx context.Context, s console.Streams, e ci.Event) (err e
 	if err != nil {
 		return err
 	}
-	q.Projects, q.NoDeps = c.Projects, c.NoDeps
+	q.Projects, q.NoDeps, q.Verify = c.Projects, c.NoDeps, c.Verify
 	decision, err := build.Decide(ctx, q)
 	if err != nil {
 		return err
@@ -81,8 +82,8 @@ func (c *Command) Run(ctx context.Context, s console.Streams, e ci.Event) (err e
 	if c.DryRun {
 		return c.printPlan(s, decision.Plan)
 	}
-	progress := &console.Redactor{}
-	display := console.NewProgress(s, c.Progress.Progress, progress)
+	redact := &console.Redactor{}
+	display := console.NewProgress(s, c.Progress.Progress, redact)
 	report, err := build.Execute(ctx, decision, build.Job{
 		Question: q,
 		OpenEngine: func(ctx context.Context) (engine.Engine, error) {
@@ -90,7 +91,7 @@ func (c *Command) Run(ctx context.Context, s console.Streams, e ci.Event) (err e
 		},
 		Ensure:    client.Ensure,
 		Secret:    func(secret manifest.Secret) ([]byte, error) { return readSecret(e, w, secret) },
-		Redact:    progress,
+		Redact:    redact,
 		Progress:  display,
 		Now:       s.Now,
 		Jobs:      c.Jobs,

@@ -15,6 +15,7 @@ import (
 // Command prints what would be built, and why.
 type Command struct {
 	Projects []string `arg:"" optional:"" name:"project" predictor:"project" help:"Projects to plan for (all)."`
+	Verify   bool     `help:"Ask the registry about every image, also where a record says that it is there."`
 	Commit   string   `placeholder:"REV" help:"The commit to plan for (HEAD). Its own manifest is read."`
 	Against  string   `placeholder:"REV" help:"Compare with another commit instead of the registry: which projects changed."`
 	Format   string   `short:"f" enum:"text,json,dot,mermaid,github,gitlab,circleci" default:"text" help:"What to print: ${enum}."`
@@ -81,7 +82,7 @@ func (c *Command) plan(ctx context.Context, s console.Streams, e ci.Event, repo 
 	if err != nil {
 		return build.Plan{}, err
 	}
-	q.Projects = c.Projects
+	q.Projects, q.Verify = c.Projects, c.Verify
 	decision, err := build.Decide(ctx, q)
 	return decision.Plan, err
 }

@@ -34,6 +34,7 @@ type Question struct {
 	Records       Records
 	Projects      []string // what to build; none is every project
 	NoDeps        bool     // dependencies must be there already
+	Verify        bool     // ask the registry about every project, also where a record has it
 	Branch        string   // whose record is the first hint; "" is none
 	DefaultBranch string   // whose record is the hint where Branch has none
 	// Open returns the workspace of another commit of the same repository, to
@@ -46,7 +47,8 @@ type Question struct {
 const lookups = 16
 
 // Decide finds out what has to be built: one read of the branch's commit record,
-// and one HEAD for each project that the record does not answer.
+// and one HEAD for each project that the record does not answer, or that is
+// doubted all the same.
 func Decide(ctx context.Context, q Question) (Decision, error) {
 	d := &decider{Question: q, known: map[string]facts{}, asked: map[string]bool{}}
 	chosen, err := q.chosen(ctx)
@@ -141,21 +143,35 @@ type decider struct {
 
 // askAll finds the facts of the chosen projects, then of the dependencies of
 // those that must be built, and so on. What a build will use is asked of the
-// registry even where the hint has it: the image might be gone.
+// registry even where the hint has it; and when one image turns out to be gone,
+// the hint is not believed about any.
 func (d *decider) askAll(ctx context.Context, chosen []string) error {
-	useHint := true
-	for wave := chosen; len(wave) > 0; useHint = false {
-		if err := d.askWave(ctx, wave, useHint); err != nil {
+	if err := d.askWave(ctx, chosen, d.doubted(chosen)); err != nil {
+		return err
+	}
+	if d.lost() {
+		rest := d.unasked(chosen)
+		if err := d.askWave(ctx, rest, rest); err != nil {
 			return err
 		}
-		wave = d.next(wave)
+	}
+	for wave := d.next(chosen); len(wave) > 0; wave = d.next(wave) {
+		if err := d.askWave(ctx, wave, wave); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (d *decider) askWave(ctx context.Context, wave []string, useHint bool) error {
+// askWave finds the facts of the projects in wave; the hint does not count for
+// those that are doubted.
+func (d *decider) askWave(ctx context.Context, wave, doubted []string) error {
+	unsure := map[string]bool{}
+	for _, name := range doubted {
+		unsure[name] = true
+	}
 	hashes := map[string]contenthash.Hash{}
-	for _, name := range wave { // before anything is asked: a workspace is for one goroutine
+	for _, name := range wave { // before anything is asked: what cannot be hashed costs no request
 		var err error
 		if hashes[name], err = d.Workspace.Hash(ctx, name); err != nil {
 			return err
@@ -164,7 +180,7 @@ func (d *decider) askWave(ctx context.Context, wave []string, useHint bool) erro
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(lookups)
 	for _, name := range wave {
-		if digest, ok := d.fromHint(name, hashes[name]); ok && useHint {
+		if digest, ok := d.fromHint(name, hashes[name]); ok && !unsure[name] {
 			d.learn(name, facts{hash: hashes[name], digest: digest, where: "recorded on " + short(d.hint.Commit)}, false)
 			continue
 		}

@@ -74,7 +74,7 @@ func TestDecide(t *testing.T) {
 			w.q.Branch = "feature"
 			w.fail["branch feature"] = records.ErrDamaged
 		}, all, []string{"branch feature", "branch main"}, true},
-		"one project":                            {func(w world) { w.q.Projects = []string{"alone"} }, map[string]string{"alone": reuse}, []string{"branch main"}, false},
+		"one project":                            {func(w world) { w.q.Projects = []string{"alone"} }, map[string]string{"alone": reuse}, []string{"branch main", "built alone"}, false},
 		"an image is gone that nobody needs now": {func(w world) { w.forget(w.at, "tool") }, all, []string{"branch main"}, false},
 		"an image is gone that a build needs": {func(w world) { w.forget(w.at, "tool"); w.Write("left/x", ""); w.rebuild() },
 			with(map[string]string{
@@ -132,9 +132,16 @@ func TestDecide(t *testing.T) {
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("Decide (-want +got):\n%s", diff)
 			}
+			want := test.asked
+			if hint := m.branches["main"]; hint != nil && hint.Commit != q.Workspace.Commit.ID && len(q.Projects) == 0 {
+				for _, name := range sample(q.Workspace.Manifest.Order(), q.Workspace.Commit.ID) {
+					want = append(want, "built "+name)
+				}
+			}
 			asked := m.take()
 			slices.Sort(asked)
-			if diff := cmp.Diff(test.asked, asked); diff != "" {
+			slices.Sort(want)
+			if diff := cmp.Diff(slices.Compact(want), asked); diff != "" {
 				t.Errorf("asked (-want +got):\n%s", diff)
 			}
 			if (len(warned) > 0) != test.warned {
@@ -146,6 +153,64 @@ func TestDecide(t *testing.T) {
 
 func edit(r *gittest.Repo, from, to string) {
 	r.Write("build_manifest.json", strings.Replace(r.Git("cat-file", "blob", "HEAD:build_manifest.json"), from, to, 1))
+}
+
+func TestLostImages(t *testing.T) {
+	gone := "build: its image is gone from the registry"
+	tests := map[string]struct {
+		ask  func(*Question)
+		lost []string // whose images are gone
+		new  bool     // the hint is another commit's
+		want []string // what is found to be gone
+	}{
+		"nobody asks":                     {nil, []string{"alone"}, false, nil},
+		"it is named":                     {func(q *Question) { q.Projects = []string{"alone"} }, []string{"alone"}, false, []string{"alone"}},
+		"another is named":                {func(q *Question) { q.Projects = []string{"top"} }, []string{"alone"}, false, nil},
+		"all are to be verified":          {func(q *Question) { q.Verify = true }, []string{"alone", "left"}, false, []string{"alone", "left"}},
+		"one of a new commit's sample is": {nil, []string{"alone", "left", "right", "tool", "top"}, true, []string{"alone", "left", "right", "tool", "top"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			r, m := newRepo(t, diamond()), newMemory()
+			at := question(t, r, m).Workspace
+			m.remember(t, at)
+			for _, name := range test.lost {
+				m.forget(at, name)
+			}
+			if test.new {
+				r.Write("README", "")
+				r.Commit("docs")
+			}
+			q := question(t, r, m)
+			if test.ask != nil {
+				test.ask(&q)
+			}
+			var found []string
+			for name, action := range actions(decide(t, q).Plan) {
+				if action == gone {
+					found = append(found, name)
+				}
+			}
+			slices.Sort(found)
+			if diff := cmp.Diff(test.want, found); diff != "" {
+				t.Errorf("found to be gone (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSample(t *testing.T) {
+	names := []string{"f", "e", "d", "c", "b", "a"}
+	for commit, want := range map[gitrepo.ObjectID][]string{
+		"00000000aa": {"a", "b", "c", "d"}, "00000001aa": {"b", "c", "d", "e"}, "00000005aa": {"f", "a", "b", "c"}, "00000006aa": {"a", "b", "c", "d"},
+	} {
+		if diff := cmp.Diff(want, sample(names, commit)); diff != "" {
+			t.Errorf("sample at %s (-want +got):\n%s", commit, diff)
+		}
+	}
+	if few := sample(names[:2], "00000001aa"); len(few) != 2 {
+		t.Errorf("sample of two = %v", few)
+	}
 }
 
 func TestDecideRefusesWhatCannotBeCarriedOut(t *testing.T) {
@@ -296,7 +361,7 @@ func TestRequests(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.Projects[name] = records.Built{ContentHash: hash, Digest: digestOf(name)}
+		c.Projects[name] = records.Built{ContentHash: hash, Digest: pushIndex(t, layout.Image(name), records.ContentTag(hash))}
 	}
 	if err := fresh().WriteCommit(t.Context(), c, "main"); err != nil {
 		t.Fatal(err)
@@ -317,8 +382,20 @@ func TestRequests(t *testing.T) {
 		r.Write(fmt.Sprintf("p%d/x", i), "")
 	}
 	r.Commit("five")
-	// Each repository of an image is a handshake of its own.
-	ask("main", 5, regtest.Budget{Handshakes: 1 + 5, Others: 2 + 5})
+	// Beside each changed project a few are asked about in any case. Each repository
+	// of an image is a handshake of its own.
+	ask("main", 5, regtest.Budget{Handshakes: 1 + 5 + samples, Others: 2 + 5 + samples})
+}
+
+// pushIndex pushes an empty index.
+func pushIndex(tb testing.TB, repo registry.Repository, tag string) registry.Digest {
+	tb.Helper()
+	body := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[]}`, registry.MediaTypeIndex)
+	d, err := registry.New(registry.Options{}).Put(tb.Context(), repo, tag, registry.MediaTypeIndex, []byte(body))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d.Digest
 }
 
 func TestShort(t *testing.T) {
