@@ -40,9 +40,11 @@ type Workspace struct {
 	Warnings []manifest.Warning
 	Dirty    bool // Tree holds uncommitted changes
 
-	mu     sync.Mutex // guards hasher
-	hasher *contenthash.Hasher
-	clean  *Workspace // of the commit itself, where Tree is dirty; nil when that cannot be read
+	clean *Workspace // of the commit itself, where Tree is dirty; nil when that cannot be read
+
+	mu        sync.Mutex // guards what follows
+	hasher    *contenthash.Hasher
+	committed map[string]bool // by project: what isCommitted has found
 }
 
 // Open reads the manifest of a commit of repo.
@@ -51,7 +53,7 @@ func Open(ctx context.Context, repo *gitrepo.Repo, o Options) (*Workspace, error
 	if err != nil {
 		return nil, err
 	}
-	w := &Workspace{Repo: repo, Commit: commit}
+	w := &Workspace{Repo: repo, Commit: commit, committed: map[string]bool{}}
 	if w.Source, err = repo.RemoteURL(ctx); err != nil {
 		return nil, err
 	}
@@ -103,8 +105,8 @@ func (w *Workspace) Inputs(ctx context.Context, project string) (contenthash.Inp
 	return w.hasher.Inputs(ctx, project)
 }
 
-// Hash returns the content hash of a project. It is marked dirty unless the
-// commit itself has the same.
+// Hash returns the content hash of a project. It is marked dirty unless a build
+// of the commit itself would see the same.
 func (w *Workspace) Hash(ctx context.Context, project string) (contenthash.Hash, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -112,16 +114,43 @@ func (w *Workspace) Hash(ctx context.Context, project string) (contenthash.Hash,
 	if err != nil || !w.Dirty {
 		return hash, err
 	}
-	if w.clean != nil && w.clean.Manifest.Projects[project] != nil {
-		committed, err := w.clean.Hash(ctx, project)
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		if err == nil && committed == hash && w.sameContext(ctx, w.Manifest.Projects[project]) {
-			return hash, nil
-		}
+	committed := w.isCommitted(ctx, project)
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if committed {
+		return hash, nil
 	}
 	return hash.AsDirty(), nil
+}
+
+// isCommitted reports whether a build sees nothing but what the commit has: its
+// own files, and images of dependencies that are of the commit themselves. An
+// equal hash does not say that: a dependency that is not hermetic may hold files
+// that no hash has.
+func (w *Workspace) isCommitted(ctx context.Context, project string) bool {
+	if committed, known := w.committed[project]; known {
+		return committed
+	}
+	p := w.Manifest.Projects[project]
+	committed := w.sameHash(ctx, project) && w.sameContext(ctx, p)
+	for _, dep := range p.ImageInputs() {
+		if dep.Interface == "" {
+			committed = committed && w.isCommitted(ctx, dep.Name)
+		}
+	}
+	w.committed[project] = committed
+	return committed
+}
+
+// sameHash reports whether the project has the hash that it has in the commit.
+func (w *Workspace) sameHash(ctx context.Context, project string) bool {
+	if w.clean == nil || w.clean.Manifest.Projects[project] == nil {
+		return false
+	}
+	now, err := w.hasher.Hash(ctx, project)
+	committed, cleanErr := w.clean.Hash(ctx, project)
+	return err == nil && cleanErr == nil && now == committed
 }
 
 // sameContext reports whether a build sees nothing but what is hashed or

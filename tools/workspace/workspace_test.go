@@ -3,6 +3,7 @@ package workspace_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -153,6 +154,43 @@ func TestDirtyFolderOfABuildThatIsNotHermetic(t *testing.T) {
 	}
 	if hash, err := w.Hash(t.Context(), "old"); err != nil || hash.Dirty() {
 		t.Errorf("Hash = %s, %v, want a clean one", hash, err)
+	}
+}
+
+// A build sees the images of its dependencies: what goes into one from
+// uncommitted changes goes into all that are made from it, also where no hash
+// tells.
+func TestDirtyDependencyOfACleanProject(t *testing.T) {
+	const text = `{
+		"base": {"buildDir": "base", "rebuildPatterns": ["^base/Dockerfile"]},
+		"web": {"buildDir": "web", "dependencies": ["base"]},
+		"old": {"buildDir": "old", "dependencies": ["side", "web"]},
+		"side": {"buildDir": "side", "runDependencies": ["base"]}
+	}`
+	r := newRepo(t, text)
+	r.Write("base/extra", "clean")
+	r.Commit("extra")
+	r.Write("base/extra", "dirty")
+	if got := dirtyOnes(t, r); got != "base web old" {
+		t.Errorf("the dirty projects are %q, want base and what is made from it", got)
+	}
+	r.Write("base/extra", "clean")
+	if got := dirtyOnes(t, r); got != "" {
+		t.Errorf("the dirty projects of a clean work tree are %q", got)
+	}
+}
+
+// Every project is looked at once, however many ways lead to it.
+func TestDirtyLadder(t *testing.T) {
+	projects := []string{`"p0": {"buildDir": "base"}`, `"q0": {"buildDir": "base"}`}
+	for i := range 40 {
+		projects = append(projects, fmt.Sprintf(`"p%d": {"buildDir": "web", "dependencies": ["p%d", "q%d"]}`, i+1, i, i),
+			fmt.Sprintf(`"q%d": {"buildDir": "web", "dependencies": ["p%d", "q%d"]}`, i+1, i, i))
+	}
+	r := newRepo(t, "{"+strings.Join(projects, ",")+"}")
+	r.Write("README", "x")
+	if got := dirtyOnes(t, r); got != "" {
+		t.Errorf("the dirty projects are %q", got)
 	}
 }
 
