@@ -8,6 +8,7 @@ package build
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"slipway/manifest"
@@ -77,6 +78,8 @@ type Result struct {
 // Reference is the image by digest.
 func (r Result) Reference() string { return string(r.Repository) + "@" + string(r.Digest) }
 
+func (r Result) dirty() bool { return r.ContentHash.Dirty() }
+
 // Execute carries out a decision. The report is complete whatever happens; the
 // error is nil when every project is built.
 func Execute(ctx context.Context, d Decision, j Job) (Report, error) {
@@ -88,7 +91,7 @@ func Execute(ctx context.Context, d Decision, j Job) (Report, error) {
 	if err := failure(ctx, results); err != nil {
 		return report, err
 	}
-	if !d.whole || d.Dirty {
+	if !d.whole || d.Dirty || slices.ContainsFunc(results, Result.dirty) {
 		return report, nil
 	}
 	err = j.record(ctx, d, results)

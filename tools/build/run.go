@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"slipway/tools/console"
@@ -71,6 +72,10 @@ func (r *run) step(ctx context.Context, s Step) Result {
 		result.Outcome, result.Error = outcome, why
 		return result
 	}
+	if r.fromDirty(s) { // a workspace says so itself: this is the second belt
+		s.ContentHash = s.ContentHash.AsDirty()
+		result.ContentHash = s.ContentHash
+	}
 	select {
 	case r.places <- struct{}{}:
 		defer func() { <-r.places }()
@@ -105,6 +110,14 @@ func (r *run) dependencies(s Step) (images map[string]string, outcome Outcome, w
 		}
 	}
 	return images, "", ""
+}
+
+// fromDirty reports whether an image that s is built from is of no commit. The
+// dependencies are final by now.
+func (r *run) fromDirty(s Step) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(s.Dependencies, func(name string) bool { return r.results[name].ContentHash.Dirty() })
 }
 
 // timed builds s and says so.

@@ -361,6 +361,24 @@ func TestDirtyIsBuiltAndNeverRecorded(t *testing.T) {
 	}
 }
 
+// Whatever a plan says, an image made from a dirty one is of no commit.
+func TestWhatIsMadeFromDirtyIsNotRecorded(t *testing.T) {
+	s := newSite(t, projects{"base": nil, "mid": {"base"}, "web": {"mid"}})
+	d := decide(t, s.Question)
+	d.Projects[0].ContentHash = d.Projects[0].ContentHash.AsDirty()
+	s.take()
+	s.Progress = console.NewProgress(console.Streams{Err: &s.shown, Now: s.Now}, console.Plain, s.Redact)
+	defer s.Progress.Close()
+	report, err := Execute(t.Context(), d, s.Job)
+	want := map[string]Outcome{"base": Built, "mid": Built, "web": Built}
+	if diff := cmp.Diff(want, outcomes(report)); diff != "" || err != nil || report.Recorded {
+		t.Errorf("Execute = %v, recorded %v (-want +got):\n%s", err, report.Recorded, diff)
+	}
+	if log := s.take(); len(log) > 0 {
+		t.Errorf("records were written: %q", log)
+	}
+}
+
 func TestWhenTheCommitIsRecorded(t *testing.T) {
 	tests := map[string]struct {
 		change func(*site)
@@ -413,7 +431,7 @@ func TestWhatElseGoesWrong(t *testing.T) {
 		"no secret":                   {func(s *site) { s.Secret = func(manifest.Secret) ([]byte, error) { return nil, broken } }, Failed, false},
 		"a mark that is not written":  {func(s *site) { s.fail["mark one"] = broken }, Failed, false},
 		"a commit that is not":        {func(s *site) { s.fail["commit main"] = broken }, Built, false},
-		"an engine that does not end": {func(s *site) { s.engine.close = broken }, Built, false},
+		"an engine that does not end": {func(s *site) { s.engine.close = broken }, Built, true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
