@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -144,20 +143,15 @@ func refusal(resp *http.Response, body []byte, s *session) *Fault {
 		f.Detail = e.Message
 	}
 	f.absent = resp.StatusCode == http.StatusNotFound && isRead(f.Method) &&
-		resp.Request.URL.Host == s.url.Host && registrySpoke(resp, body, parsed && len(said.Errors) > 0)
+		resp.Request.URL.Host == s.url.Host && registrySpoke(resp, parsed && len(said.Errors) > 0)
 	return f
 }
 
 // registrySpoke tells a registry's 404 from that of a proxy or web server on the way,
 // which says nothing about what the registry holds. A registry says so with its own
-// header, with its error document, or, where there is no body to look at, at least
-// with no other type than JSON.
-func registrySpoke(resp *http.Response, body []byte, document bool) bool {
-	if document || resp.Header.Get("Docker-Distribution-Api-Version") != "" {
-		return true
-	}
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	return len(body) == 0 && (kind == "" || strings.HasSuffix(kind, "json"))
+// header or with its error document; an empty answer is anyone's.
+func registrySpoke(resp *http.Response, document bool) bool {
+	return document || resp.Header.Get("Docker-Distribution-Api-Version") != ""
 }
 
 // answerFault is the fault of an answer that cannot be used because of err.

@@ -248,15 +248,13 @@ func TestForeign404(t *testing.T) {
 	html := regtest.Answer(404, http.Header{"Content-Type": {"text/html; charset=utf-8"}}, "<html>no such site</html>")
 	text := regtest.Answer(404, http.Header{"Content-Type": {"text/plain"}}, "404 page not found")
 	wrongJSON := regtest.Answer(404, http.Header{"Content-Type": {"application/json"}}, `{"message":"no route"}`)
-	for name, fault := range map[string]regtest.Fault{"html": html, "text": text, "json": wrongJSON} {
+	empty := regtest.Answer(404, nil, "")
+	emptyJSON := regtest.Answer(404, http.Header{"Content-Type": {"application/json"}}, "")
+	for name, fault := range map[string]regtest.Fault{"html": html, "text": text, "json": wrongJSON, "empty": empty, "empty json": emptyJSON} {
 		t.Run(name, func(t *testing.T) {
 			r := withImage(t)
 			r.Inject(regtest.Rule{Path: webRepo, Do: fault})
-			verbs := readingVerbs(newClient(t), repository(r, webRepo))
-			if name == "json" {
-				delete(verbs, "Head") // its HEAD has no text, and looks like a registry's
-			}
-			for verb, call := range verbs {
+			for verb, call := range readingVerbs(newClient(t), repository(r, webRepo)) {
 				err := call(t.Context())
 				checkFault(t, verb, err, 404, false)
 				var hinted interface{ Hint() string }
@@ -270,10 +268,23 @@ func TestForeign404(t *testing.T) {
 
 // A HEAD whose 404 is unclear costs a GET, and is absence if that says so.
 func TestUnclearHead(t *testing.T) {
-	r := regtest.New(t)
-	r.Inject(regtest.Rule{Method: http.MethodHead, Do: regtest.Answer(404, http.Header{"Content-Type": {"text/plain"}}, "")})
-	if _, err := newClient(t).Head(t.Context(), repository(r, webRepo), "v1"); !errors.Is(err, registry.ErrNotFound) {
-		t.Errorf("Head() = %v, want ErrNotFound", err)
+	for name, test := range map[string]struct {
+		header http.Header
+		cost   int
+	}{
+		"text":              {http.Header{"Content-Type": {"text/plain"}}, 2},
+		"json":              {http.Header{"Content-Type": {"application/json"}}, 2},
+		"nothing":           {nil, 2},
+		"a registry's mark": {http.Header{"Docker-Distribution-Api-Version": {"registry/2.0"}}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := regtest.New(t)
+			r.Inject(regtest.Rule{Method: http.MethodHead, Do: regtest.Answer(404, test.header, "")})
+			if _, err := newClient(t).Head(t.Context(), repository(r, webRepo), "v1"); !errors.Is(err, registry.ErrNotFound) {
+				t.Errorf("Head() = %v, want ErrNotFound", err)
+			}
+			r.Budget(t, regtest.Budget{Handshakes: 1, Others: test.cost})
+		})
 	}
 }
 

@@ -96,7 +96,7 @@ func (r *rule) fits(req *http.Request) bool {
 // Status answers with a registry's error document and never asks the registry.
 func Status(status int) Fault {
 	body := fmt.Sprintf(`{"errors":[{"code":"%s","message":"injected"}]}`, codeOf(status))
-	return Answer(status, http.Header{"Content-Type": {"application/json"}}, body)
+	return Answer(status, http.Header{"Content-Type": {"application/json"}, apiVersion: {"registry/2.0"}}, body)
 }
 
 func codeOf(status int) string {

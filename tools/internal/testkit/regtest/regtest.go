@@ -85,9 +85,14 @@ func (r *Registry) Transport() http.RoundTripper { return r.server.Client().Tran
 // ExpireTokens makes every bearer token given so far worthless.
 func (r *Registry) ExpireTokens() { r.tokens.expire() }
 
-// errorType gives errors the type that registries give them; the store leaves it out.
+// apiVersion is the header by which registries make themselves known.
+const apiVersion = "Docker-Distribution-Api-Version"
+
+// errorType gives answers the header, and errors the type, that registries give them;
+// the store leaves them out.
 func errorType(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(apiVersion, "registry/2.0")
 		next.ServeHTTP(&typed{ResponseWriter: w}, r)
 	})
 }

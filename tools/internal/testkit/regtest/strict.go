@@ -120,6 +120,7 @@ func (s *strictStore) manifest(w http.ResponseWriter, r *http.Request, repo stri
 // refuse answers as a registry does.
 func refuse(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set(apiVersion, "registry/2.0")
 	w.WriteHeader(status)
 	_, _ = fmt.Fprintf(w, `{"errors":[{"code":%q,"message":%q}]}`, code, message)
 }
