@@ -19,14 +19,15 @@ import (
 
 // Command builds what is missing.
 type Command struct {
-	Projects  []string `arg:"" optional:"" name:"project" predictor:"project" help:"Projects to build."`
-	All       bool     `help:"Build every project of the manifest."`
-	NoDeps    bool     `help:"Do not build dependencies: fail when one is missing."`
-	Verify    bool     `help:"Ask the registry about every image, also where a record says that it is there."`
-	KeepGoing bool     `short:"k" help:"Go on with what does not depend on a failed project."`
-	Dirty     bool     `help:"Build the work tree as it is. What only exists there is pushed, but never recorded as built."`
-	Jobs      int      `short:"j" default:"4" env:"SLIPWAY_JOBS" help:"How many projects to build at the same time."`
-	DryRun    bool     `short:"n" help:"Print what would be built, and why, and stop."`
+	Projects    []string `arg:"" optional:"" name:"project" predictor:"project" help:"Projects to build."`
+	All         bool     `help:"Build every project of the manifest."`
+	NoDeps      bool     `help:"Do not build dependencies: fail when one is missing."`
+	Verify      bool     `help:"Ask the registry about every image, also where a record says that it is there."`
+	KeepGoing   bool     `short:"k" help:"Go on with what does not depend on a failed project."`
+	Dirty       bool     `help:"Build the work tree as it is. What only exists there is pushed, but never recorded as built."`
+	SecretsFrom []string `default:"/run/secrets" env:"SLIPWAY_SECRETS_FROM" placeholder:"DIR" help:"Folders that the manifest's secrets may be read from, beside the work tree."`
+	Jobs        int      `short:"j" default:"4" env:"SLIPWAY_JOBS" help:"How many projects to build at the same time."`
+	DryRun      bool     `short:"n" help:"Print what would be built, and why, and stop."`
 
 	cli.Output
 	cli.Progress
@@ -90,7 +91,7 @@ func (c *Command) Run(ctx context.Context, s console.Streams, e ci.Event) (err e
 			return c.Engine.Open(ctx, s, e, client, c.InsecureRegistry)
 		},
 		Ensure:    client.Ensure,
-		Secret:    func(secret manifest.Secret) ([]byte, error) { return readSecret(e, w, secret) },
+		Secret:    func(secret manifest.Secret) ([]byte, error) { return c.readSecret(e, w, secret) },
 		Redact:    redact,
 		Progress:  display,
 		Now:       s.Now,
@@ -122,8 +123,11 @@ func (c *Command) printReport(s console.Streams, report build.Report) error {
 	return report.References(s.Out)
 }
 
-// readSecret reads a build secret from where the manifest says it is.
-func readSecret(e ci.Event, w *workspace.Workspace, secret manifest.Secret) ([]byte, error) {
+// readSecret reads a build secret from where the manifest says it is. A manifest
+// is part of a commit, and must not make this machine give away its files: a
+// relative path stays in the work tree, an absolute one in the folders of
+// --secrets-from.
+func (c *Command) readSecret(e ci.Event, w *workspace.Workspace, secret manifest.Secret) ([]byte, error) {
 	if secret.Env != "" {
 		value := e.Getenv(secret.Env)
 		if value == "" {
@@ -131,9 +135,24 @@ func readSecret(e ci.Event, w *workspace.Workspace, secret manifest.Secret) ([]b
 		}
 		return []byte(value), nil
 	}
-	path := secret.File
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(w.Repo.WorkTree(), path)
+	if !filepath.IsAbs(secret.File) {
+		return readInside(w.Repo.WorkTree(), secret.File)
 	}
-	return os.ReadFile(path)
+	for _, folder := range c.SecretsFrom {
+		if inside, err := filepath.Rel(folder, secret.File); err == nil && filepath.IsLocal(inside) {
+			return readInside(folder, inside)
+		}
+	}
+	return nil, console.Hinted(fmt.Errorf("file %s is in none of the folders that secrets may come from", secret.File),
+		"--secrets-from "+filepath.Dir(secret.File)+" allows it")
+}
+
+// readInside reads a file of a folder; a symbolic link cannot lead out of it.
+func readInside(folder, name string) ([]byte, error) {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }()
+	return root.ReadFile(name)
 }

@@ -85,22 +85,24 @@ func (r Result) dirty() bool { return r.ContentHash.Dirty() }
 func Execute(ctx context.Context, d Decision, j Job) (Report, error) {
 	results, err := j.builds(ctx, d.Plan)
 	report := Report{Schema: schema, Commit: string(d.Commit), Projects: results}
-	if err != nil {
-		return report, err
-	}
 	if err := failure(ctx, results); err != nil {
 		return report, err
 	}
-	if !d.whole || d.Dirty || slices.ContainsFunc(results, Result.dirty) {
-		return report, nil
+	if allThere(results) && d.whole && !d.Dirty {
+		recorded := j.record(ctx, d, results)
+		if errors.Is(recorded, records.ErrTooLarge) {
+			j.Warn("%v; the next run asks for each project", recorded)
+			return report, err
+		}
+		report.Recorded = recorded == nil
+		err = errors.Join(recorded, err)
 	}
-	err = j.record(ctx, d, results)
-	if errors.Is(err, records.ErrTooLarge) {
-		j.Warn("%v; the next run asks for each project", err)
-		return report, nil
-	}
-	report.Recorded = err == nil
 	return report, err
+}
+
+// allThere reports whether every project has an image that is the commit's.
+func allThere(results []Result) bool {
+	return !slices.ContainsFunc(results, func(r Result) bool { return r.Outcome != Built && r.Outcome != Reused || r.dirty() })
 }
 
 // failure makes one error of the results, nil when all are well.
@@ -111,7 +113,7 @@ func failure(ctx context.Context, results []Result) error {
 			continue
 		}
 		failed.Failed = append(failed.Failed, r.Name)
-		if failed.Cause == nil {
+		if failed.Cause == nil || temporary(failed.Cause) && !temporary(r.err) {
 			failed.Cause = r.err
 		}
 	}
@@ -119,6 +121,13 @@ func failure(ctx context.Context, results []Result) error {
 		return &failed
 	}
 	return ctx.Err()
+}
+
+// temporary reports whether a failure may pass: then trying the whole again can
+// help, but only when that is true of all that failed.
+func temporary(err error) bool {
+	var t interface{ Temporary() bool }
+	return errors.As(err, &t) && t.Temporary()
 }
 
 // builds carries out the steps, with an engine only if one is needed.

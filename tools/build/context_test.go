@@ -53,7 +53,7 @@ func TestContext(t *testing.T) {
 		project string
 		want    map[string]string
 	}{
-		"exactly the hashed files": {`{"buildDir": ".", "rebuildPatterns": ["\\.go$", "^apps/README$"]}`,
+		"exactly the hashed files": {`{"buildDir": ".", "rebuildPatterns": ["^apps/.*\\.go$", "^apps/README$"]}`,
 			map[string]string{"apps/web/main.go": web["apps/web/main.go"], "apps/web/sub/x.go": web["apps/web/sub/x.go"], "apps/README": "-rw-r--r-- readme"}},
 		"a whole folder":              {`{"buildDir": ".", "rebuildPatterns": ["^apps/web/"]}`, web},
 		"buildDir is the folder":      {`{"buildDir": "apps/web"}`, below("apps/web/", web)},
@@ -62,6 +62,8 @@ func TestContext(t *testing.T) {
 		"buildDir is beside it":       {`{"buildDir": "apps/webs", "rebuildPatterns": ["^apps/web/"]}`, map[string]string{}},
 		"submodules, nested":          {`{"buildDir": ".", "rebuildPatterns": ["^libs/"]}`, lib},
 		"a submodule by its path":     {`{"buildDir": "libs", "rebuildPatterns": ["^libs/sub$"]}`, below("libs/", lib)},
+		"a submodule in part":         {`{"buildDir": ".", "rebuildPatterns": ["^libs/sub/deep/"]}`, lib},
+		"the same by a file's name":   {`{"buildDir": "libs", "rebuildPatterns": ["lib\\.c$"]}`, below("libs/", lib)},
 		"a submodule as buildDir":     {`{"buildDir": "libs/sub"}`, below("libs/sub/", lib)},
 		"the same, not hermetic":      {`{"buildDir": "libs/sub", "hermetic": false}`, below("libs/sub/", lib)},
 		"odd names":                   {`{"buildDir": "a b"}`, map[string]string{"\xff\n": "-rw-r--r-- odd"}},

@@ -267,6 +267,28 @@ func (q Question) buildable(ctx context.Context, name string) error {
 	if len(in.Dockerfile) == 0 {
 		return q.missing(ctx, name, "Dockerfile", p.Dockerfile)
 	}
+	return q.platforms(ctx, p, in.Platforms)
+}
+
+// platforms refuses a project for a platform that what it is made from does not
+// have: BuildKit would silently take another one's. Tools that build it run on
+// the builder's own platform, and are not asked.
+func (q Question) platforms(ctx context.Context, p *manifest.Project, wanted []string) error {
+	for _, dep := range p.Dependencies.Compile {
+		if dep.Interface != "" {
+			continue
+		}
+		in, err := q.Workspace.Inputs(ctx, dep.Name)
+		if err != nil {
+			return err
+		}
+		for _, platform := range wanted {
+			if !slices.Contains(in.Platforms, platform) {
+				return console.Hinted(fmt.Errorf("project %q is built for %s, and %q, which it is made from, is not", p.Name, platform, dep.Name),
+					fmt.Sprintf("add %s to the platforms of %q; a tool that only takes part in the build belongs into the scope build", platform, dep.Name))
+			}
+		}
+	}
 	return nil
 }
 

@@ -227,9 +227,16 @@ func TestDecideRefusesWhatCannotBeCarriedOut(t *testing.T) {
 			hash, _ := q.Workspace.Hash(t.Context(), "tool")
 			m.built["tool@"+string(hash)] = digestOf("tool")
 		}, ""},
-		"without dependencies, all chosen":    {nil, func(q *Question, _ *memory) { q.NoDeps = true }, ""},
-		"without dependencies, those chosen":  {nil, func(q *Question, _ *memory) { q.Projects, q.NoDeps = []string{"left", "tool"}, true }, ""},
-		"a folder that is gone":               {func(r *gittest.Repo) { r.Remove("left") }, nil, `project "left": its folder left does not exist at commit`},
+		"without dependencies, all chosen":   {nil, func(q *Question, _ *memory) { q.NoDeps = true }, ""},
+		"without dependencies, those chosen": {nil, func(q *Question, _ *memory) { q.Projects, q.NoDeps = []string{"left", "tool"}, true }, ""},
+		"a folder that is gone":              {func(r *gittest.Repo) { r.Remove("left") }, nil, `project "left": its folder left does not exist at commit`},
+		"a platform that a dependency lacks": {func(r *gittest.Repo) {
+			edit(r, `"buildDir":"left"`, `"buildDir":"left","platforms":["linux/amd64","linux/arm64"]`)
+		}, nil,
+			`project "left" is built for linux/arm64, and "tool", which it is made from, is not`},
+		"a platform that a tool lacks": {func(r *gittest.Repo) {
+			edit(r, `"buildDir":"left","dependencies":["tool"]`, `"buildDir":"left","platforms":["linux/arm64"],"dependencies":{"build":["tool"]}`)
+		}, func(q *Question, _ *memory) { q.Projects = []string{"left"} }, ""},
 		"a folder that is a file":             {func(r *gittest.Repo) { r.Remove("left"); r.Write("left", "") }, nil, "its folder left does not exist"},
 		"a Dockerfile that is gone":           {func(r *gittest.Repo) { r.Remove("left/Dockerfile"); r.Write("left/x", "") }, nil, "its Dockerfile left/Dockerfile does not exist"},
 		"a folder that is gone, nobody's":     {func(r *gittest.Repo) { r.Remove("alone") }, func(q *Question, _ *memory) { q.Projects = []string{"top"} }, ""},

@@ -42,7 +42,7 @@ func (*NotBuiltError) Hint() string { return "without --no-deps, dependencies ar
 // FailedError says that projects could not be built; the display has shown why.
 type FailedError struct {
 	Failed []string // projects, in the plan's order
-	Cause  error    // of the first one
+	Cause  error    // of the first one that trying again would not help
 }
 
 func (e *FailedError) Error() string {

@@ -133,25 +133,28 @@ func (p Plan) github(w io.Writer) error {
 }
 
 // gitlab is a pipeline with a job for each build, started as soon as those it
-// needs are done. A child pipeline must have a job, so there is one that does
-// nothing.
+// needs are done, and a last one that records the commit. A child pipeline must
+// have a job, so there is one that does nothing.
 func (p Plan) gitlab() string {
 	if !p.HasWork() {
 		return "# has_work: false\nnothing to build:\n  script:\n    - \"true\"\n"
 	}
 	var b strings.Builder
 	b.WriteString("# has_work: true\n")
+	levels := p.Levels()
+	var jobs []string
 	for _, s := range p.Projects {
 		if !s.pending() {
 			continue
 		}
-		fmt.Fprintf(&b, "\"build %s\":\n  needs: [%s]\n  script:\n    - slipway build --no-deps %s\n", s.Name, p.needs(s), s.Name)
+		jobs = append(jobs, fmt.Sprintf("%q", "build "+s.Name))
+		fmt.Fprintf(&b, "\"build %s\":\n  needs: [%s]\n  script:\n    - slipway build --no-deps %s\n", s.Name, needs(s, levels), s.Name)
 	}
+	fmt.Fprintf(&b, "record:\n  needs: [%s]\n  script:\n    - slipway build --all\n", strings.Join(jobs, ", "))
 	return b.String()
 }
 
-func (p Plan) needs(s Step) string {
-	levels := p.Levels()
+func needs(s Step, levels map[string]int) string {
 	var jobs []string
 	for _, dep := range s.Dependencies {
 		if _, pending := levels[dep]; pending {

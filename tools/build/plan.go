@@ -57,7 +57,7 @@ func (p Plan) Builds() []Step {
 // HasWork reports whether there is anything to do.
 func (p Plan) HasWork() bool {
 	for _, s := range p.Projects {
-		if s.Action == Build || s.Action == Changed {
+		if s.pending() {
 			return true
 		}
 	}
@@ -69,7 +69,7 @@ func (p Plan) HasWork() bool {
 func (p Plan) Levels() map[string]int {
 	levels := map[string]int{}
 	for _, s := range p.Projects { // dependencies come first
-		if s.Action != Build && s.Action != Changed {
+		if !s.pending() {
 			continue
 		}
 		level := 0

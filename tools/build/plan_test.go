@@ -97,6 +97,10 @@ matrix={"include":[{"project":"left","level":0,"contentHash":"111111111111111111
   needs: ["build left"]
   script:
     - slipway build --no-deps top
+record:
+  needs: ["build left", "build top"]
+  script:
+    - slipway build --all
 `},
 		{GitLab, none, "# has_work: false\nnothing to build:\n  script:\n    - \"true\"\n"},
 		{CircleCI, some, "{\n  \"has_work\": true,\n  \"projects\": \"left top\"\n}\n"},

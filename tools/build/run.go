@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"slipway/tools/console"
 	"slipway/tools/engine"
@@ -125,7 +126,7 @@ func (r *run) timed(ctx context.Context, s Step, images map[string]string, resul
 	began := r.Now()
 	task := r.Progress.Start(s.Name, s.Reason)
 	solved, err := r.build(ctx, s, images, task)
-	result.Seconds = r.Now().Sub(began).Seconds()
+	result.Seconds = r.Now().Sub(began).Round(time.Millisecond).Seconds()
 	result.Cached, result.Ran, result.FirstMiss = solved.Cached, solved.Ran, solved.FirstMiss
 	switch {
 	case err == nil:

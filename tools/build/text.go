@@ -33,7 +33,7 @@ func (r Report) Table(w io.Writer) error {
 		if p.Outcome == Reused && counts[Reused] > mostReused {
 			continue
 		}
-		rows = append(rows, []string{p.Name, string(p.Outcome), p.Reason, shortDigest(p.Digest), p.took(), p.steps()})
+		rows = append(rows, []string{p.Name, string(p.Outcome), p.why(), shortDigest(p.Digest), p.took(), p.steps()})
 	}
 	if len(rows) > 0 {
 		if err := console.Table(w, []string{"PROJECT", "ACTION", "REASON", "DIGEST", "TIME", "CACHE"}, rows); err != nil {
@@ -50,6 +50,14 @@ func (r Report) Table(w io.Writer) error {
 		return fmt.Errorf("writing the summary: %w", err)
 	}
 	return nil
+}
+
+// why is the reason for what became of the project.
+func (r Result) why() string {
+	if r.Outcome == Skipped {
+		return r.Error
+	}
+	return r.Reason
 }
 
 func (r Result) took() string {

@@ -34,7 +34,7 @@ type Program struct {
 // says what went wrong, and returns the exit code. Where argv[0] is itself the
 // name of a command, as with a link named "build", that command runs.
 func (p Program) Run(ctx context.Context, argv []string) int {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	err := p.run(ctx, argv)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
