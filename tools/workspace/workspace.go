@@ -33,7 +33,7 @@ type Options struct {
 // is safe for concurrent use.
 type Workspace struct {
 	Repo     *gitrepo.Repo
-	Source   string // the repository's URL without credentials, "" when it has none
+	Source   string // the repository's address, however its remote is written; "" when it has none
 	Commit   gitrepo.Commit
 	Tree     *contenthash.Snapshot
 	Manifest *manifest.Manifest
@@ -54,9 +54,11 @@ func Open(ctx context.Context, repo *gitrepo.Repo, o Options) (*Workspace, error
 		return nil, err
 	}
 	w := &Workspace{Repo: repo, Commit: commit, committed: map[string]bool{}}
-	if w.Source, err = repo.RemoteURL(ctx); err != nil {
+	remote, err := repo.RemoteURL(ctx)
+	if err != nil {
 		return nil, err
 	}
+	w.Source = sourceURL(remote)
 	tree := commit.Tree
 	if o.Dirty {
 		if tree, err = w.snapshot(ctx, o); err != nil {
