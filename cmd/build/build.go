@@ -83,6 +83,9 @@ func (c *Command) Run(ctx context.Context, s console.Streams, e ci.Event) (err e
 	if c.DryRun {
 		return c.printPlan(s, decision.Plan)
 	}
+	if q.Branch == "" && e.Tag == "" {
+		s.Note("no branch is known, so no hint is left for the next run: --branch names one")
+	}
 	redact := &console.Redactor{}
 	display := console.NewProgress(s, c.Progress.Progress, redact)
 	report, err := build.Execute(ctx, decision, build.Job{
