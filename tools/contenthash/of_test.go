@@ -192,6 +192,28 @@ func (c *change) submodule() {
 	c.repo.Git("-C", "libs/sub", "commit", "-q", "--allow-empty", "-m", "two")
 }
 
+// A submodule's files are not in the tree: its commit stands for all that a pattern
+// may take of them.
+func TestSubmoduleCountsWhereAPatternReaches(t *testing.T) {
+	tests := map[string]bool{
+		"^libs/": true, "^libs/sub$": true, "^libs/sub/": true, "^libs/sub/a.c$": true, "^libs/sub/src/deep/": true, `\.c$`: true, "sub": true,
+		"^libs/subs/": false, "^libs/a$": false, "^apps/": false, "^src/": false,
+	}
+	repo := newSample(t)
+	for expr, want := range tests {
+		t.Run(expr, func(t *testing.T) {
+			c := &change{tb: t, repo: repo, Manifest: sampleManifest()}
+			c.web().RebuildPatterns = []string{expr}
+			before := c.hashes(t)["web"]
+			c.submodule()
+			repo.Commit("submodule")
+			if changed := c.hashes(t)["web"] != before; changed != want {
+				t.Errorf("another commit of the submodule changes the hash: %v, want %v", changed, want)
+			}
+		})
+	}
+}
+
 func TestHashIsTheSameInEveryRepositoryOfTheContent(t *testing.T) {
 	m := sampleManifest()
 	one := (&change{repo: newSample(t), Manifest: m}).hashes(t)

@@ -80,6 +80,9 @@ func (p *Pattern) Covers(dir string) Coverage {
 	return m.run(text)
 }
 
+// reaches reports whether p takes a folder's own name, or could take anything below.
+func (p *Pattern) reaches(dir string) bool { return p.Match(dir+"/") || p.Covers(dir) != None }
+
 // machine simulates the automaton of an expression on a known beginning of a
 // text whose rest is unknown but not empty.
 type machine struct {

@@ -37,13 +37,23 @@ func NewSnapshot(objects Objects, root gitrepo.ObjectID) *Snapshot {
 // Lookup finds the entry at p, a path from the root ("" is the root itself).
 // Absence is not an error. Symbolic links are not followed.
 func (s *Snapshot) Lookup(ctx context.Context, p string) (Entry, bool, error) {
-	at := Entry{Mode: gitrepo.ModeTree, ID: s.root}
+	at, whole, err := s.walk(ctx, p)
+	if err != nil || !whole {
+		return Entry{}, false, err
+	}
+	return at, true, nil
+}
+
+// walk goes down to p as far as there are entries, and says whether that is all
+// the way.
+func (s *Snapshot) walk(ctx context.Context, p string) (at Entry, whole bool, err error) {
+	at = Entry{Mode: gitrepo.ModeTree, ID: s.root}
 	for name := range strings.SplitSeq(p, "/") {
 		if name == "" {
 			continue
 		}
 		if !at.Mode.IsTree() {
-			return Entry{}, false, nil
+			return at, false, nil
 		}
 		folder, err := s.folder(ctx, at.ID)
 		if err != nil {
@@ -51,7 +61,7 @@ func (s *Snapshot) Lookup(ctx context.Context, p string) (Entry, bool, error) {
 		}
 		child, ok := folder[name]
 		if !ok {
-			return Entry{}, false, nil
+			return at, false, nil
 		}
 		at = Entry{Path: join(at.Path, name), Mode: child.Mode, ID: child.ID}
 	}
@@ -134,18 +144,19 @@ func (s *Snapshot) firstLink(ctx context.Context, p string) (*Entry, string, err
 
 // Match returns what any of the patterns takes of the tree, sorted by path: a
 // folder that is taken whole as one entry, files otherwise. Folders that the
-// patterns rule out by their name are not read.
+// patterns rule out by their name are not read. A submodule is taken whole where
+// a pattern could match anything inside: its files are not in the tree.
 func (s *Snapshot) Match(ctx context.Context, patterns []*Pattern) ([]Entry, error) {
 	var found []Entry
 	for _, p := range patterns {
-		folder, ok, err := s.Lookup(ctx, p.Root())
+		at, whole, err := s.walk(ctx, p.Root())
 		if err != nil {
 			return nil, err
 		}
-		if !ok {
+		if !whole && !at.Mode.IsSubmodule() {
 			continue
 		}
-		if found, err = s.match(ctx, p, folder, found); err != nil {
+		if found, err = s.match(ctx, p, at, found); err != nil {
 			return nil, fmt.Errorf("matching %q: %w", p, err)
 		}
 	}
@@ -156,7 +167,7 @@ func (s *Snapshot) match(ctx context.Context, p *Pattern, at Entry, found []Entr
 	switch {
 	case at.Mode.IsTree():
 		return s.matchFolder(ctx, p, at, found)
-	case p.Match(at.Path), at.Mode.IsSubmodule() && p.Match(at.Path+"/"):
+	case p.Match(at.Path), at.Mode.IsSubmodule() && p.reaches(at.Path):
 		found = append(found, at)
 	}
 	return found, nil

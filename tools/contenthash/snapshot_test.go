@@ -62,13 +62,21 @@ func listing(tb testing.TB, r *gittest.Repo) []line {
 	return lines
 }
 
-// naive says with regexp alone what a set of patterns takes.
+// naive says with regexp alone what a set of patterns takes. A submodule is taken
+// when a pattern could match a file inside; what is inside is not known.
 func naive(lines []line, exprs []string) []line {
+	inside := []string{"", "lib.c", "a.h", "src/deep/x", "\nx"}
+	for _, l := range lines {
+		for at := l.Path; at != ""; _, at, _ = strings.Cut(at, "/") {
+			inside = append(inside, at)
+		}
+	}
 	var taken []line
 	for _, l := range lines {
 		if slices.ContainsFunc(exprs, func(expr string) bool {
 			re := regexp.MustCompile(expr)
-			return re.MatchString(l.Path) || l.Mode.IsSubmodule() && re.MatchString(l.Path+"/")
+			return re.MatchString(l.Path) || l.Mode.IsSubmodule() &&
+				slices.ContainsFunc(inside, func(file string) bool { return re.MatchString(l.Path + "/" + file) })
 		}) {
 			taken = append(taken, l)
 		}
@@ -106,7 +114,8 @@ func TestMatchIsWhatRegexpSays(t *testing.T) {
 	for _, exprs := range [][]string{
 		{""}, {"^"}, {"$"}, {"^$"}, {}, {"^a/"}, {"^a"}, {"^a$"}, {`^a\.b/`}, {"^apps/web/"}, {"^apps/web"}, {"^apps/web/", "^apps/"},
 		{"^apps/web/sub/", "^apps/web/sub/deep/x$", `\.go$`}, {"^apps/web/", "^apps/web-2/", `^apps/web\.go$`}, {`\.go$`, "^go.mod$"},
-		{"^(?:libs/x|libs/y)/"}, {"^libs/sub/"}, {"^libs/sub$"}, {"^libs/sub/$"}, {"^libs/sub/lib.c$"}, {"^third party/"}, {"sub/"},
+		{"^(?:libs/x|libs/y)/"}, {"^libs/sub/"}, {"^libs/sub$"}, {"^libs/sub/$"}, {"^libs/sub/lib.c$"}, {"^libs/sub/src/deep/"}, {`^libs/sub/.*\.h$`},
+		{"^libs/subs/"}, {"^libs/su"}, {"^libs/x/", "^libs/sub/lib"}, {"^third party/"}, {"sub/"},
 		{"^libs/web/"}, {"^libs/web$"}, {"(?i)^APPS/"}, {"(?m)^y/"}, {"(?m)^x"}, {"(?:^|/)vendor/"}, {`\bweb\b`}, {"^apps/api/.*$"},
 		{"(?s)^apps/api/.*$"}, {"^apps/\\x{FFFD}/"}, {"^apps/api/\\x{FFFD}+$"}, {"^apps/api/ü"}, {" "}, {"\n"}, {`\\`}, {"^/"}, {"^[^/]+$"},
 		{"^apps//web/"}, {"^absent/"}, {"^go.mod/"}, {"^apps/web/main.go/"}, {".", "^a"},
@@ -190,8 +199,9 @@ func TestMatchGivesSortedEntriesNoneInsideAnother(t *testing.T) {
 	for _, e := range entries {
 		got = append(got, e.Path)
 	}
-	// All that begins with a: folders whole, with the files between them in their place.
-	want := []string{"a", "a-b", "a.b", "a0", "apps", "go.mod"}
+	// All that begins with a: folders whole, with the files between them in their
+	// place; and submodules, which may hold Go files.
+	want := []string{"a", "a-b", "a.b", "a0", "apps", "go.mod", "libs/sub", "third party/sub"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Match (-want +got):\n%s", diff)
 	}
