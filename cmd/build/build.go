@@ -14,6 +14,7 @@ import (
 	"slipway/tools/cli"
 	"slipway/tools/console"
 	"slipway/tools/engine"
+	"slipway/tools/registry"
 	"slipway/tools/workspace"
 )
 
@@ -86,15 +87,23 @@ func (c *Command) Run(ctx context.Context, s console.Streams, e ci.Event) (err e
 	if q.Branch == "" && e.Tag == "" {
 		s.Note("no branch is known, so no hint is left for the next run: --branch names one")
 	}
+	report, err := c.execute(ctx, s, e, q, decision, client)
+	return errors.Join(err, c.printReport(s, report))
+}
+
+func (c *Command) execute(
+	ctx context.Context, s console.Streams, e ci.Event, q build.Question, d build.Decision, client *registry.Client,
+) (build.Report, error) {
 	redact := &console.Redactor{}
 	display := console.NewProgress(s, c.Progress.Progress, redact)
-	report, err := build.Execute(ctx, decision, build.Job{
+	defer display.Close()
+	return build.Execute(ctx, d, build.Job{
 		Question: q,
 		OpenEngine: func(ctx context.Context) (engine.Engine, error) {
 			return c.Engine.Open(ctx, s, e, client, c.InsecureRegistry)
 		},
 		Ensure:    client.Ensure,
-		Secret:    func(secret manifest.Secret) ([]byte, error) { return c.readSecret(e, w, secret) },
+		Secret:    func(secret manifest.Secret) ([]byte, error) { return c.readSecret(e, q.Workspace, secret) },
 		Redact:    redact,
 		Progress:  display,
 		Now:       s.Now,
@@ -102,8 +111,6 @@ func (c *Command) Run(ctx context.Context, s console.Streams, e ci.Event) (err e
 		KeepGoing: c.KeepGoing,
 		Insecure:  c.InsecureRegistry,
 	})
-	display.Close()
-	return errors.Join(err, c.printReport(s, report))
 }
 
 func (c *Command) printPlan(s console.Streams, plan build.Plan) error {
