@@ -19,19 +19,18 @@ import (
 // hermetic mode those that were hashed, else all of the commit's. Contents are
 // read from git objects when the engine asks for them.
 func buildContext(ctx context.Context, w *workspace.Workspace, in contenthash.Inputs) ([]engine.File, error) {
-	root := clean(in.Context)
-	l := &lister{root: root, found: map[*gitrepo.Repo][]contenthash.Entry{}}
+	folder, ok, err := w.Tree.Lookup(ctx, in.Context)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, fmt.Errorf("build context %s does not exist", in.Context)
+	}
 	entries := in.Files
 	if !in.Hermetic {
-		folder, ok, err := w.Tree.Lookup(ctx, root)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			return nil, fmt.Errorf("build context %s does not exist", in.Context)
-		}
 		entries = []contenthash.Entry{folder}
 	}
+	l := &lister{root: folder.Path, found: map[*gitrepo.Repo][]contenthash.Entry{}}
 	for _, e := range entries {
 		if err := l.entry(ctx, place{repo: w.Repo}, e); err != nil {
 			return nil, fmt.Errorf("listing the build context: %w", err)

@@ -108,7 +108,7 @@ func (q Question) chosen(ctx context.Context) ([]string, error) {
 }
 
 func (q Question) exists(ctx context.Context, p *manifest.Project) (bool, error) {
-	entry, ok, err := q.Workspace.Tree.Lookup(ctx, clean(p.BuildDir))
+	entry, ok, err := q.Workspace.Tree.Lookup(ctx, p.BuildDir)
 	return ok && (entry.Mode.IsTree() || entry.Mode.IsSubmodule()), err
 }
 
@@ -306,14 +306,6 @@ func (q Question) missing(ctx context.Context, project, what, where string) erro
 		}
 	}
 	return fmt.Errorf("project %q: its %s %s does not exist at %s", project, what, where, q.Workspace)
-}
-
-// clean turns the manifest's "." into the root of paths here.
-func clean(dir string) string {
-	if dir == "." {
-		return ""
-	}
-	return dir
 }
 
 func short(id gitrepo.ObjectID) string { return string(id[:min(8, len(id))]) }

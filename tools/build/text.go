@@ -28,6 +28,9 @@ func (r Report) Table(w io.Writer) error {
 	for _, p := range r.Projects {
 		counts[p.Outcome]++
 	}
+	if counts[Cancelled] > 0 && counts[Built]+counts[Failed] == 0 {
+		return nil // nothing was begun, and the error says why
+	}
 	var rows [][]string
 	for _, p := range r.Projects {
 		if p.Outcome == Reused && counts[Reused] > mostReused {
