@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 
 	"slipway/tools/ci"
 	"slipway/tools/console"
@@ -26,11 +25,7 @@ func (c *Extract) Run(ctx context.Context, s console.Streams, e ci.Event) (err e
 	if err != nil {
 		return err
 	}
-	platform := c.Platform
-	if platform == "" {
-		platform = "linux/" + runtime.GOARCH
-	}
-	archive, err := c.Client(s, e).Files(ctx, i.repo, i.ref, platform)
+	archive, err := c.Client(s, e).Files(ctx, i.repo, i.ref, c.Platform)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", i, i.explain(err))
 	}
