@@ -34,8 +34,8 @@ func NewSnapshot(objects Objects, root gitrepo.ObjectID) *Snapshot {
 	return &Snapshot{objects: objects, root: root, folders: map[gitrepo.ObjectID]map[string]gitrepo.Entry{}}
 }
 
-// Lookup finds the entry at p, a path from the root ("" is the root itself).
-// Absence is not an error. Symbolic links are not followed.
+// Lookup finds the entry at p, a path from the root. The root itself is "" or, as
+// manifests write it, ".". Absence is not an error. Symbolic links are not followed.
 func (s *Snapshot) Lookup(ctx context.Context, p string) (Entry, bool, error) {
 	at, whole, err := s.walk(ctx, p)
 	if err != nil || !whole {
@@ -49,7 +49,7 @@ func (s *Snapshot) Lookup(ctx context.Context, p string) (Entry, bool, error) {
 func (s *Snapshot) walk(ctx context.Context, p string) (at Entry, whole bool, err error) {
 	at = Entry{Mode: gitrepo.ModeTree, ID: s.root}
 	for name := range strings.SplitSeq(p, "/") {
-		if name == "" {
+		if name == "" || name == "." {
 			continue
 		}
 		if !at.Mode.IsTree() {

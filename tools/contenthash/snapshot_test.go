@@ -211,17 +211,19 @@ func TestLookup(t *testing.T) {
 	r := oddRepo(t)
 	tree, _ := snapshot(t, r)
 	for path, want := range map[string]bool{
-		"": true, "apps": true, "apps/web/main.go": true, "apps/api/new\nline.go": true, "apps/\xff/x": true, "libs/sub": true,
+		"": true, ".": true, "apps": true, "apps/web/main.go": true, "apps/api/new\nline.go": true, "apps/\xff/x": true, "libs/sub": true,
 		"absent": false, "apps/absent": false, "go.mod/x": false, "libs/sub/lib.c": false, "libs/web/main.go": false,
 	} {
 		entry, ok, err := tree.Lookup(t.Context(), path)
 		if err != nil || ok != want {
 			t.Errorf("Lookup(%q) = %v, %v, want %v", path, ok, err, want)
 		}
-		if id := ""; ok && path != "" {
-			if id = r.ID("HEAD:" + path); id != string(entry.ID) || entry.Path != path {
-				t.Errorf("Lookup(%q) = %+v, want id %s", path, entry, id)
-			}
+		if !ok {
+			continue
+		}
+		clean := strings.TrimPrefix(path, ".")
+		if id := r.ID("HEAD:" + clean); id != string(entry.ID) || entry.Path != clean {
+			t.Errorf("Lookup(%q) = %+v, want id %s", path, entry, id)
 		}
 	}
 }

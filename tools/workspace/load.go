@@ -113,7 +113,7 @@ func (s *source) ReadFile(name string) ([]byte, error) {
 
 // Stat says what a path of the tree is.
 func (s *source) Stat(name string) (manifest.Kind, error) {
-	entry, ok, err := s.w.Tree.Lookup(s.ctx, fromRoot(name))
+	entry, ok, err := s.w.Tree.Lookup(s.ctx, name)
 	switch {
 	case err != nil:
 		return "", err

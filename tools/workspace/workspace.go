@@ -161,15 +161,7 @@ func (w *Workspace) sameContext(ctx context.Context, p *manifest.Project) bool {
 	if p.Hermetic {
 		return true
 	}
-	now, _, err := w.Tree.Lookup(ctx, fromRoot(p.BuildDir))
-	committed, _, cleanErr := w.clean.Tree.Lookup(ctx, fromRoot(p.BuildDir))
+	now, _, err := w.Tree.Lookup(ctx, p.BuildDir)
+	committed, _, cleanErr := w.clean.Tree.Lookup(ctx, p.BuildDir)
 	return err == nil && cleanErr == nil && now == committed
-}
-
-// fromRoot turns the manifest's "." into the root of paths here.
-func fromRoot(dir string) string {
-	if dir == "." {
-		return ""
-	}
-	return dir
 }
