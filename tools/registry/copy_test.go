@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,15 +111,37 @@ func readFiles(t *testing.T, c *registry.Client, repo registry.Repository, ref, 
 	}
 }
 
-func TestFilesNeedsAPlatformToChoose(t *testing.T) {
+func TestFilesChoosesTheImage(t *testing.T) {
 	r := regtest.New(t)
 	c, repo := newClient(t), repository(r, webRepo)
 	pushIndex(t, c, repo)
-	for _, platform := range []string{"", "linux/s390x", "windows", "linux/amd64/v9/v9"} {
-		if files, err := c.Files(t.Context(), repo, "v1", platform); err == nil {
+	push(t, c, repo, "amd64", tarImage(t, "etc/motd", "hello"))
+	push(t, c, repo, "none", newImage(t, "{}"))
+	ours := slices.Contains([]string{"amd64", "arm64"}, runtime.GOARCH)
+	tests := []struct {
+		ref, platform string
+		wants         bool
+	}{
+		{"v1", "linux/amd64", true}, {"v1", "linux/s390x", false}, {"v1", "windows", false}, {"v1", "linux/amd64/v9/v9", false},
+		{"v1", "", ours},
+		{"amd64", "", true}, {"amd64", "linux", true}, {"amd64", "linux/amd64", true},
+		{"amd64", "linux/arm64", false}, {"amd64", "linux/amd64/v9/v9", false},
+		{"none", "", true}, {"none", "linux/amd64", false},
+	}
+	for _, test := range tests {
+		files, err := c.Files(t.Context(), repo, test.ref, test.platform)
+		if err == nil {
 			_ = files.Close()
-			t.Errorf("Files(%q) = nil, want an error", platform)
 		}
+		if (err == nil) != test.wants {
+			t.Errorf("Files(%s, %q) = %v, want success %t", test.ref, test.platform, err, test.wants)
+		}
+	}
+	if !ours {
+		return
+	}
+	if got := readFiles(t, c, repo, "v1", ""); got["arch"] != runtime.GOARCH {
+		t.Errorf("Files(v1) holds %v, want those for %s", got, runtime.GOARCH)
 	}
 }
 

@@ -2,10 +2,12 @@ package registry
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -14,22 +16,51 @@ import (
 )
 
 // Files returns the file system of the image that ref names as one tar, its layers
-// flattened. For an index platform ("linux/arm64") picks the image; "" will do when it
-// holds only one. Errors of the layers come from reading. The caller closes it.
+// flattened. platform ("linux/arm64") picks an index's image, and a plain image has to
+// be for it; "" takes this machine's architecture on linux of an index, and a plain
+// image whatever it is for. Errors of the layers come from reading. The caller closes it.
 func (c *Client) Files(ctx context.Context, repo Repository, ref, platform string) (io.ReadCloser, error) {
 	m, err := c.Get(ctx, repo, ref)
 	if err != nil {
 		return nil, err
 	}
-	d, err := imageFor(m, platform)
+	img, err := c.imageFor(ctx, repo, m, platform)
 	if err != nil {
 		return nil, fmt.Errorf("choosing an image of %s: %w", m.Digest, err)
 	}
-	img, err := c.image(ctx, repo, d)
-	if err != nil {
-		return nil, err
-	}
 	return mutate.Extract(img), nil
+}
+
+// imageFor is m itself, or its child for platform.
+func (c *Client) imageFor(ctx context.Context, repo Repository, m Manifest, platform string) (v1.Image, error) {
+	if m.MediaType == MediaTypeIndex || m.MediaType == MediaTypeDockerList {
+		child, err := childFor(m, cmp.Or(platform, "linux/"+runtime.GOARCH))
+		if err != nil {
+			return nil, err
+		}
+		return c.image(ctx, repo, child)
+	}
+	img, err := c.image(ctx, repo, m.Digest)
+	if err != nil || platform == "" {
+		return img, err
+	}
+	return img, checkPlatform(img, platform)
+}
+
+// checkPlatform holds what a plain image says of itself against platform.
+func checkPlatform(img v1.Image, platform string) error {
+	want, err := v1.ParsePlatform(platform)
+	if err != nil {
+		return err
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		return fmt.Errorf("reading its platform: %w", err)
+	}
+	if own := cmp.Or(config.Platform(), &v1.Platform{}); !own.Satisfies(*want) {
+		return fmt.Errorf("%w %s: it is one image, for %q", errNoPlatform, platform, own)
+	}
+	return nil
 }
 
 // image is read through this package's transport; that is go-containerregistry's sign
@@ -47,41 +78,24 @@ func (c *Client) image(ctx context.Context, repo Repository, d Digest) (v1.Image
 	return img, nil
 }
 
-var (
-	errNoPlatform    = errors.New("no image for the platform")
-	errManyPlatforms = errors.New("images for several platforms, and none was asked for")
-)
+var errNoPlatform = errors.New("no image for the platform")
 
-// imageFor returns the digest of m itself, or of its only child for platform.
-func imageFor(m Manifest, platform string) (Digest, error) {
-	if m.MediaType != MediaTypeIndex && m.MediaType != MediaTypeDockerList {
-		return m.Digest, nil
+// childFor returns the digest of the index m's first image for platform.
+func childFor(m Manifest, platform string) (Digest, error) {
+	want, err := v1.ParsePlatform(platform)
+	if err != nil {
+		return "", err
 	}
 	index, err := v1.ParseIndexManifest(bytes.NewReader(m.Bytes))
 	if err != nil {
 		return "", err
 	}
-	want := v1.Platform{}
-	if platform != "" {
-		parsed, err := v1.ParsePlatform(platform)
-		if err != nil {
-			return "", err
-		}
-		want = *parsed
-	}
-	var found []Digest
 	for _, child := range index.Manifests {
-		if isImage(child) && (child.Platform == nil || child.Platform.Satisfies(want)) {
-			found = append(found, Digest(child.Digest.String()))
+		if isImage(child) && (child.Platform == nil || child.Platform.Satisfies(*want)) {
+			return Digest(child.Digest.String()), nil
 		}
 	}
-	switch {
-	case len(found) == 0:
-		return "", fmt.Errorf("%w %s", errNoPlatform, platform)
-	case len(found) > 1 && platform == "":
-		return "", errManyPlatforms
-	}
-	return found[0], nil
+	return "", fmt.Errorf("%w %s", errNoPlatform, platform)
 }
 
 // isImage leaves out BuildKit's attestations, whose platform is unknown.
