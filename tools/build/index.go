@@ -2,7 +2,6 @@ package build
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -24,7 +23,7 @@ func PushIndex(r Putter) func(ctx context.Context, repository string, images []e
 		if err != nil {
 			return "", fmt.Errorf("encoding the index: %w", err)
 		}
-		digest := fmt.Sprintf("sha256:%x", sha256.Sum256(body))
+		digest := string(registry.DigestOf(body))
 		if _, err := r.Put(ctx, registry.Repository(repository), digest, registry.MediaTypeIndex, body); err != nil {
 			return "", fmt.Errorf("pushing the index: %w", err)
 		}

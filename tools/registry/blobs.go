@@ -22,7 +22,7 @@ func (c *Client) Blob(ctx context.Context, repo Repository, d Digest, limit int6
 	if int64(len(body)) > limit {
 		return nil, answerFault(resp, tooLarge(limit))
 	}
-	if got := digestOf(body); got != d {
+	if got := DigestOf(body); got != d {
 		return nil, answerFault(resp, wrongDigest{want: d, got: got})
 	}
 	return body, nil
@@ -37,7 +37,7 @@ func (c *Client) blobSession(ctx context.Context, repo Repository, d Digest) (*s
 
 // PutBlob stores a blob, unless it is there.
 func (c *Client) PutBlob(ctx context.Context, repo Repository, kind string, body []byte) (Descriptor, error) {
-	d := Descriptor{MediaType: kind, Digest: digestOf(body), Size: int64(len(body))}
+	d := Descriptor{MediaType: kind, Digest: DigestOf(body), Size: int64(len(body))}
 	s, err := c.session(ctx, sessionKey{repo: repo, actions: push})
 	if err != nil {
 		return Descriptor{}, err

@@ -78,7 +78,7 @@ func (c *Client) Get(ctx context.Context, repo Repository, ref string) (Manifest
 		return Manifest{}, err
 	}
 	m := Manifest{Bytes: body, Descriptor: Descriptor{
-		MediaType: mediaType(resp.Header), Digest: digestOf(body), Size: int64(len(body)),
+		MediaType: mediaType(resp.Header), Digest: DigestOf(body), Size: int64(len(body)),
 	}}
 	if err := verify(resp, ref, &m); err != nil {
 		return Manifest{}, answerFault(resp, err)
@@ -132,7 +132,7 @@ func mediaType(h http.Header) string {
 // The blobs and children that it names must be there already. On an error it may or may
 // not have been stored; to do it again is harmless.
 func (c *Client) Put(ctx context.Context, repo Repository, ref, kind string, body []byte) (Descriptor, error) {
-	d := Descriptor{MediaType: kind, Digest: digestOf(body), Size: int64(len(body))}
+	d := Descriptor{MediaType: kind, Digest: DigestOf(body), Size: int64(len(body))}
 	if ref == "" {
 		ref = string(d.Digest)
 	}

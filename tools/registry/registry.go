@@ -125,8 +125,8 @@ func (c *Client) parse(repo Repository) (name.Repository, error) {
 	return parsed, nil
 }
 
-// digestOf is body's digest as a registry computes it.
-func digestOf(body []byte) Digest {
+// DigestOf is body's digest as a registry computes it.
+func DigestOf(body []byte) Digest {
 	sum := sha256.Sum256(body)
 	return Digest("sha256:" + hex.EncodeToString(sum[:]))
 }
