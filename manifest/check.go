@@ -49,7 +49,7 @@ func (c *checker) manifest() {
 	c.baseImages()
 }
 
-const componentHint = "use lower-case letters and digits, with . _ - between them"
+const componentHint = "use lower-case letters and digits, with one of . _ __ or any number of - between them"
 
 // matches reports a value that does not have the form of its kind.
 func (c *checker) matches(p path, pattern, value, hint string) {

@@ -72,6 +72,13 @@ var faulty = []struct {
 		`5 "d\u0000": "d\x00" has a control character`,
 		`6 "": "buildDir" is empty`,
 	}, hidden: true},
+	{name: "separators in names", content: newForm(`{"a..b": {"buildDir": "a"}, "a._b": {"buildDir": "a"}, "a___b": {"buildDir": "a"}, "a-_b": {"buildDir": "a"}, "a-": {"buildDir": "a"}}`), want: []string{
+		`1 "a..b": "a..b" cannot be the name of an image repository`,
+		`1 "a._b": "a._b" cannot be the name of an image repository`,
+		`1 "a___b": "a___b" cannot be the name of an image repository`,
+		`1 "a-_b": "a-_b" cannot be the name of an image repository`,
+		`1 "a-": "a-" cannot be the name of an image repository`,
+	}},
 	{name: "project names", content: newForm(`{"Web": {"buildDir": "w"}, "web_": {"buildDir": "w"}, "": {"buildDir": "w"}, "slipway--x": {"buildDir": "w"}}`), want: []string{
 		`1 "Web": "Web" cannot be the name of an image repository`,
 		`1 "web_": "web_" cannot be the name of an image repository`,
@@ -244,7 +251,7 @@ func TestFaultsShowTheLine(t *testing.T) {
 	want := `m.json:3:15: "wéb" cannot be the name of an image repository
     3 | 	"projects": {"wéb": {"buildDir": "w", "netwrok": "none",
       | 	             ^
-  hint: use lower-case letters and digits, with . _ - between them
+  hint: use lower-case letters and digits, with one of . _ __ or any number of - between them
 m.json:3:40: unknown field "netwrok"
     3 | 	"projects": {"wéb": {"buildDir": "w", "netwrok": "none",
       | 	                                      ^

@@ -5,7 +5,7 @@ import "regexp"
 // What names and values look like, as regular expressions without anchors. The
 // JSON Schema is made from these constants, too.
 const (
-	componentPattern = `[a-z0-9]+([._-]+[a-z0-9]+)*`
+	componentPattern = `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*` // OCI's
 	interfacePattern = `(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})`
 	platformPattern  = `[a-z0-9]+/[a-z0-9]+(/[a-z0-9.]+)?`
 	variablePattern  = `[A-Za-z_][A-Za-z0-9_]*`

@@ -95,6 +95,16 @@ const everything = `{
   "environments": {"prod": {"gates": [1.50]}}
 }`
 
+// separated has a name with all that may stand between letters.
+const separated = `{"a.b_c__d-e---f": {"buildDir": "x", "dependencies": ["g--h"]}, "g--h": {"buildDir": "x"}}`
+
+func TestSeparatorsInNames(t *testing.T) {
+	m := mustLoad(t, "build_manifest.json", newForm(separated))
+	if diff := cmp.Diff([]string{"g--h", "a.b_c__d-e---f"}, m.Order()); diff != "" {
+		t.Errorf("projects (-want +got):\n%s", diff)
+	}
+}
+
 func TestLoadGivesEveryField(t *testing.T) {
 	sameManifest(t, mustLoad(t, "build_manifest.json", everything), &Manifest{
 		Schema: "manifest/schema.json", Version: 1, Name: "acme", DefaultBranch: "main", File: "build_manifest.json",

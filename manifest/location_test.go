@@ -40,6 +40,7 @@ func TestParseLocation(t *testing.T) {
 		"http://ghcr.io":      `registry "http://ghcr.io": a registry is written without its scheme`,
 		"acme/web":            `registry "acme/web": not a registry's host with a prefix`,
 		"ghcr.io/Acme":        `registry "ghcr.io/Acme": not a registry's host with a prefix`,
+		"ghcr.io/a..b":        `registry "ghcr.io/a..b": not a registry's host with a prefix`,
 		"ghcr.io/{project}":   `registry "ghcr.io/{project}": not a registry's host with a prefix`,
 		"ghcr.io//acme":       `registry "ghcr.io//acme": not a registry's host with a prefix`,
 		"ghcr.io/acme:latest": `registry "ghcr.io/acme:latest": not a registry's host with a prefix`,

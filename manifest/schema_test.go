@@ -232,7 +232,7 @@ func TestSchemaRefusesWhatLoadRefuses(t *testing.T) {
 
 func TestSchemaAcceptsWhatLoadAccepts(t *testing.T) {
 	s := compiledSchema(t)
-	for _, content := range []string{everything, newForm(graph), newForm("{}"), legacyYAML, large(100)} {
+	for _, content := range []string{everything, newForm(graph), newForm("{}"), newForm(separated), legacyYAML, large(100)} {
 		if err := validate(t, s, content); err != nil {
 			t.Errorf("the schema refuses %.60q: %v", content, err)
 		}
