@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,7 +13,7 @@ import (
 type StepError struct {
 	Step     string // "[web 2/3] RUN make"
 	Position string // "Dockerfile:12", "" when BuildKit did not say
-	Log      string // the last lines that the step wrote, secrets blotted out
+	Log      string // the last lines that the step wrote, as it wrote them: there may be secrets in it
 	ExitCode int    // of the process that failed, 0 where it was something else
 	Err      error  // what BuildKit said
 }
@@ -47,7 +46,7 @@ func (e *StepError) Brief() string {
 func (e *StepError) Unwrap() error { return e.Err }
 
 // explain makes a step's error out of what BuildKit returned, where it names one.
-func explain(err error, p *progress, r Request) error {
+func explain(err error, p *progress) error {
 	var vertex *errdefs.VertexError
 	if !errors.As(err, &vertex) {
 		return fmt.Errorf("building: %w", err)
@@ -58,7 +57,7 @@ func explain(err error, p *progress, r Request) error {
 	}
 	return &StepError{
 		Step: s.name, Position: position(err), ExitCode: exitCode(err),
-		Log: lastLines(redact(s.log, r.Secrets)), Err: innermost(err),
+		Log: lastLines(s.log), Err: innermost(err),
 	}
 }
 
@@ -91,18 +90,6 @@ func position(err error) string {
 		}
 	}
 	return ""
-}
-
-// redact blots out secret values, and each line of those that have several.
-func redact(log []byte, secrets map[string][]byte) []byte {
-	for _, secret := range secrets {
-		for _, line := range append([][]byte{secret}, bytes.Split(secret, []byte("\n"))...) {
-			if line = bytes.TrimSpace(line); len(line) > 3 {
-				log = bytes.ReplaceAll(log, line, []byte("***"))
-			}
-		}
-	}
-	return log
 }
 
 func lastLines(log []byte) string {

@@ -65,7 +65,7 @@ func (b *builder) once(ctx context.Context, r Request, credentials credentialsFu
 	case ctx.Err() != nil:
 		return Descriptor{}, context.Cause(ctx)
 	case err != nil:
-		return Descriptor{}, explain(err, p, r)
+		return Descriptor{}, explain(err, p)
 	}
 	return pushed(response)
 }
