@@ -38,6 +38,10 @@ func (c *checker) manifest() {
 	if c.m.Name != "" {
 		c.matches(path{"name"}, componentPattern, c.m.Name, componentHint)
 	}
+	if c.m.Source != "" && !c.grammar.match(sourcePattern, c.m.Source) {
+		c.at(path{"source"}, "write it as in https://github.com/acme/mono",
+			"%q must be an http or https address without a user, a query or a fragment", "source")
+	}
 	if c.m.DefaultBranch != "" {
 		c.matches(path{"defaultBranch"}, branchPattern, c.m.DefaultBranch, "write the branch's short name, as in main")
 	}

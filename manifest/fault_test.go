@@ -79,6 +79,9 @@ var faulty = []struct {
 		`1 "a-_b": "a-_b" cannot be the name of an image repository`,
 		`1 "a-": "a-" cannot be the name of an image repository`,
 	}},
+	{name: "source", content: `{"version": 1, "name": "acme", "source": "https://user:secret@example.com/acme", "projects": {}}`, want: []string{
+		`1 "https://user:secret@example.com/acme": "source" must be an http or https address without a user, a query or a fragment`,
+	}},
 	{name: "project names", content: newForm(`{"Web": {"buildDir": "w"}, "web_": {"buildDir": "w"}, "": {"buildDir": "w"}, "slipway--x": {"buildDir": "w"}}`), want: []string{
 		`1 "Web": "Web" cannot be the name of an image repository`,
 		`1 "web_": "web_" cannot be the name of an image repository`,

@@ -11,6 +11,7 @@ const (
 	variablePattern  = `[A-Za-z_][A-Za-z0-9_]*`
 	wordPattern      = `[A-Za-z0-9]+([._-]+[A-Za-z0-9]+)*`
 	branchPattern    = `[A-Za-z0-9_]([A-Za-z0-9_.+@#%=-]*[A-Za-z0-9_+@#%=-])?(/[A-Za-z0-9_]([A-Za-z0-9_.+@#%=-]*[A-Za-z0-9_+@#%=-])?)*`
+	sourcePattern    = `https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(:[0-9]+)?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?`
 	digestPattern    = `sha256:[0-9a-f]{64}`
 	tagPattern       = `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`
 	hostPattern      = `(localhost|[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+|\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+:[0-9]+)(:[0-9]+)?`

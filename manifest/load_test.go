@@ -65,6 +65,7 @@ const everything = `{
   "$schema": "manifest/schema.json",
   "version": 1,
   "name": "acme",
+  "source": "https://git.example.com:8443/acme/mono",
   "defaultBranch": "main",
   "registry": {"cache": "ghcr.io/acme", "deploy": "docker.io/acme/mono-{name}"},
   "baseImages": {"debian:12": "mirror.example.com:5000/debian:12"},
@@ -105,9 +106,28 @@ func TestSeparatorsInNames(t *testing.T) {
 	}
 }
 
+func TestSource(t *testing.T) {
+	with := func(source string) string {
+		return `{"version": 1, "name": "acme", "source": "` + source + `", "projects": {}}`
+	}
+	s := compiledSchema(t)
+	for source, sound := range map[string]bool{
+		"https://github.com/acme/mono": true, "http://gitea/acme": true, "https://example.com": true, "https://[::1]:8443/a@b/~c%20d/": true,
+		"https://user@example.com/a": false, "https://user:secret@example.com/a": false, "https://:@example.com": false,
+		"git@github.com:acme/mono.git": false, "ssh://git@github.com/acme/mono": false, "github.com/acme/mono": false, "/acme/mono": false,
+		"https://": false, "https:///acme": false, "https://example.com/a?token=x": false, "https://example.com/a#b": false,
+		"https://example.com/a b": false, "https://example.com/é": false, "https://example.com:x/a": false, "HTTPS://example.com": false,
+	} {
+		_, _, err := Load(repository{"m.json": with(source)}, "m.json")
+		if invalid := validate(t, s, with(source)); (err == nil) != sound || (invalid == nil) != sound {
+			t.Errorf("%q: Load says %v, the schema %v", source, err, invalid)
+		}
+	}
+}
+
 func TestLoadGivesEveryField(t *testing.T) {
 	sameManifest(t, mustLoad(t, "build_manifest.json", everything), &Manifest{
-		Schema: "manifest/schema.json", Version: 1, Name: "acme", DefaultBranch: "main", File: "build_manifest.json",
+		Schema: "manifest/schema.json", Version: 1, Name: "acme", Source: "https://git.example.com:8443/acme/mono", DefaultBranch: "main", File: "build_manifest.json",
 		Registry:     Registry{Cache: "ghcr.io/acme", Deploy: "docker.io/acme/mono-{name}"},
 		BaseImages:   map[string]string{"debian:12": "mirror.example.com:5000/debian:12"},
 		Environments: []byte(`{"prod":{"gates":[1.50]}}`),

@@ -28,6 +28,9 @@ type Manifest struct {
 	Version int `json:"version"`
 	// What the repository is called, e.g. "acme". Empty in the legacy form.
 	Name string `json:"name"`
+	// The repository's address for people, e.g. "https://github.com/acme/mono": images say
+	// that they come from there. By default git's remote tells.
+	Source string `json:"source,omitempty"`
 	// The branch whose build cache others fall back to. By default git tells.
 	DefaultBranch string `json:"defaultBranch,omitempty"`
 	// Where images and records are kept. Flags and the environment can say it instead.

@@ -108,6 +108,7 @@ func refine(defs jsonschema.Definitions) {
 	}
 	field("Manifest", "version").Const = 1
 	field("Manifest", "name").Pattern = anchored(componentPattern)
+	field("Manifest", "source").Pattern = anchored(sourcePattern)
 	field("Manifest", "defaultBranch").Pattern = anchored(branchPattern)
 	field("Manifest", "baseImages").PropertyNames = pattern(referencePattern)
 	field("Manifest", "baseImages").AdditionalProperties = pattern(baseImagePattern)
