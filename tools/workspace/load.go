@@ -32,6 +32,9 @@ func (w *Workspace) load(ctx context.Context, o Options) error {
 			return err
 		}
 	}
+	if err := inside(name); err != nil {
+		return err
+	}
 	var err error
 	w.Manifest, w.Warnings, err = manifest.Load(source, path.Clean(name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -39,6 +42,30 @@ func (w *Workspace) load(ctx context.Context, o Options) error {
 	}
 	return err
 }
+
+// inside refuses a path that no commit can hold.
+func inside(name string) error {
+	problem := "the path leaves the repository"
+	if path.IsAbs(name) {
+		problem = "the path is absolute"
+	} else if filepath.IsLocal(filepath.FromSlash(name)) {
+		return nil
+	}
+	return &ManifestPathError{Path: name, problem: problem}
+}
+
+// ManifestPathError says that a manifest was named that is not the repository's.
+type ManifestPathError struct{ Path, problem string }
+
+func (e *ManifestPathError) Error() string { return fmt.Sprintf("manifest %q: %s", e.Path, e.problem) }
+
+// Hint says where the path begins.
+func (*ManifestPathError) Hint() string {
+	return "--manifest is a path from the repository's root, as in ci/build_manifest.json"
+}
+
+// Usage marks the error as one of what the command was given.
+func (*ManifestPathError) Usage() bool { return true }
 
 // NoManifestError says that there is no manifest where one was looked for.
 type NoManifestError struct {

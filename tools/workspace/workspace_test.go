@@ -237,7 +237,9 @@ func TestWhichManifest(t *testing.T) {
 		"two":           {files: []string{"build_manifest.json", "build_manifest.yml"}, want: "build_manifest.json and build_manifest.yml are both there", usage: true},
 		"not that one":  {files: []string{"build_manifest.json"}, choose: "m.json", want: "looked for m.json", usage: true},
 		"a folder":      {files: []string{"build_manifest.json/x"}, want: "no manifest in commit", usage: true},
-		"outside":       {files: []string{"build_manifest.json"}, choose: "../m.json", want: "looked for ../m.json", usage: true},
+		"outside":       {files: []string{"build_manifest.json"}, choose: "../m.json", want: `manifest "../m.json": the path leaves the repository`, usage: true},
+		"far outside":   {files: []string{"build_manifest.json"}, choose: "ci/../../../etc/passwd", want: "leaves the repository", usage: true},
+		"absolute":      {files: []string{"build_manifest.json"}, choose: "/build_manifest.json", want: `manifest "/build_manifest.json": the path is absolute`, usage: true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
