@@ -48,7 +48,7 @@ func (p *progress) watch(statuses <-chan *client.SolveStatus) {
 			p.log(l)
 		}
 		for _, w := range s.Warnings {
-			p.emit(Event{Step: w.Vertex.String(), State: StepWarning, Log: w.Short})
+			p.emit(Event{Step: w.Vertex.String(), State: StepWarning, Log: append(bytes.Clone(w.Short), '\n')})
 		}
 	}
 }
@@ -76,8 +76,10 @@ func (p *progress) vertex(v *client.Vertex) {
 func endEvent(id string, v *client.Vertex) Event {
 	e := Event{Step: id, Name: v.Name, Own: isOwn(v.Name), State: StepDone, Err: v.Error}
 	switch {
+	case isFirstImport(v):
+		e.Err = ""
 	case v.Error != "" && isCacheStep(v.Name):
-		e.State, e.Log = StepWarning, []byte(v.Name+": "+v.Error)
+		e.State, e.Log = StepWarning, []byte(v.Name+": "+v.Error+"\n")
 	case v.Error != "":
 		e.State = StepFailed
 	case v.Cached:
@@ -90,7 +92,15 @@ func isOwn(name string) bool { return dockerfileStep.MatchString(name) }
 
 // isCacheStep tells the steps whose failure does not fail the build.
 func isCacheStep(name string) bool {
-	return strings.HasPrefix(name, "importing cache manifest from ") || strings.HasPrefix(name, "exporting cache to ")
+	return strings.HasPrefix(name, importing) || strings.HasPrefix(name, "exporting cache to ")
+}
+
+const importing = "importing cache manifest from "
+
+// isFirstImport tells a cache that is not there yet, which is no trouble: so it is
+// before every branch's first build. BuildKit says no more of it than this text.
+func isFirstImport(v *client.Vertex) bool {
+	return strings.HasPrefix(v.Name, importing) && strings.HasSuffix(v.Error, ": not found")
 }
 
 // exporting tells whether all steps are done, and the image is on its way out.

@@ -40,6 +40,8 @@ func TestProgress(t *testing.T) {
 		{"cache trouble", []*client.Vertex{
 			ended("importing cache manifest from r/x:c", false, "no"), ended("exporting cache to registry", false, "no"),
 		}, Result{}, "warning warning"},
+		{"no cache yet", []*client.Vertex{ended("importing cache manifest from r/x:c", false, "r/x:c: not found")}, Result{}, "done"},
+		{"cache that cannot be written", []*client.Vertex{ended("exporting cache to registry", false, "r/x:c: not found")}, Result{}, "warning"},
 		{"cut off", []*client.Vertex{started("[1/1] RUN a")}, Result{}, "started"},
 	}
 	for _, tt := range tests {
@@ -76,4 +78,22 @@ func withoutStarts(want string, states []string) string {
 		}
 	}
 	return strings.Join(kept, " ")
+}
+
+// TestWarningsAreLines: each try has its own.
+func TestWarningsAreLines(t *testing.T) {
+	now := time.Unix(0, 0)
+	trouble := &client.Vertex{Digest: digest.FromString("x"), Name: "exporting cache to registry", Started: &now, Completed: &now, Error: "no"}
+	var log strings.Builder
+	p := newProgress(func(e Event) { log.Write(e.Log) })
+	statuses := make(chan *client.SolveStatus, 1)
+	statuses <- &client.SolveStatus{
+		Vertexes: []*client.Vertex{trouble},
+		Warnings: []*client.VertexWarning{{Vertex: trouble.Digest, Short: []byte("casing")}},
+	}
+	close(statuses)
+	p.watch(statuses)
+	if want := "exporting cache to registry: no\ncasing\n"; log.String() != want {
+		t.Errorf("warnings are %q, want %q", log.String(), want)
+	}
 }
