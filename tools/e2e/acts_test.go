@@ -58,13 +58,29 @@ func reformatted(tb testing.TB, d definition) string {
 func (h *history) reasoned(m *machine, reason string) {
 	h.tb.Helper()
 	p := m.build()
-	p.wants(0)
-	r := p.report()
-	h.judge(m, "HEAD", r, nil)
-	for _, p := range r.Projects {
+	h.finishes(m, p, nil)
+	for _, p := range p.report().Projects {
 		if p.Reason != reason {
 			h.tb.Errorf("%s is reused because %q, not %q", p.Name, p.Reason, reason)
 		}
+	}
+}
+
+// verifies plans with --verify, which has to find exactly these to build.
+func (h *history) verifies(names ...string) {
+	h.tb.Helper()
+	var plan struct {
+		Projects []struct{ Name, Action string }
+	}
+	check(h.tb, json.Unmarshal(h.slipway("plan", "--verify", "--format=json"), &plan))
+	var builds []string
+	for _, p := range plan.Projects {
+		if p.Action == "build" {
+			builds = append(builds, p.Name)
+		}
+	}
+	if slices.Sort(builds); !slices.Equal(builds, names) {
+		h.tb.Errorf("the plan is to build %q, not %q", builds, names)
 	}
 }
 
@@ -76,7 +92,7 @@ func (h *history) stopped(how func(*process), code int) {
 	how(p)
 	p.wants(code)
 	h.gate.left(h.tb)
-	h.judge(h.machine, "HEAD", p.report(), nil)
+	h.judge(h.machine, consult(h.tb, h.Repo, "HEAD"), p.report(), nil)
 	h.unrecorded()
 }
 
@@ -94,7 +110,7 @@ func (h *history) failsBeside(other *gate, failed, stopped string) {
 	if f, c := r.named("failed"), r.named("cancelled"); !slices.Equal(f, []string{failed}) || !slices.Equal(c, []string{stopped}) {
 		h.tb.Errorf("%q failed and %q were stopped, not %s and %s", f, c, failed, stopped)
 	}
-	h.judge(h.machine, "HEAD", r, nil)
+	h.judge(h.machine, consult(h.tb, h.Repo, "HEAD"), r, nil)
 	h.unrecorded()
 }
 
@@ -107,11 +123,9 @@ func (h *history) race(other *machine, name string) {
 	h.gate.wait(h.tb)
 	h.gate.answer(h.tb, http.StatusOK)
 	h.gate.answer(h.tb, http.StatusOK)
-	here.wants(0)
-	there.wants(0)
-	h.judge(h.machine, "HEAD", here.report(), []string{name})
+	h.finishes(h.machine, here, []string{name})
 	delete(h.recorded[name], consult(h.tb, h.Repo, "HEAD").key(name))
-	h.judge(other, "HEAD", there.report(), []string{name})
+	h.finishes(other, there, []string{name})
 }
 
 // manifestURL is where a registry has an OCI manifest of this history.

@@ -17,7 +17,8 @@ import (
 const (
 	many         = 1000 // projects
 	nothingToDo  = 3    // requests that such a run may cost, beside the handshake
-	newCommit    = 12   // and what recording another commit may add
+	samples      = 4    // images that a record names, and that another commit asks for all the same
+	newCommit    = 12   // and what recording another commit may cost besides
 	eachProject  = 6    // and each project that is built, of slipway's own
 	writeAtATime = 8
 )
@@ -30,10 +31,10 @@ func TestRequestBudget(t *testing.T) {
 	log := regtest.NewLog(forward(t, host))
 	m := &machine{Repo: manyProjects(t), tb: t, builder: servers.BuildKit(t), registry: serve(t, log) + "/many"}
 	seed(m, host)
-	spend := func(what string, built int) bill {
+	spend := func(what string, built int, args ...string) bill {
 		t.Helper()
 		log.Reset()
-		p := m.build()
+		p := m.build(args...)
 		p.wants(0)
 		if got := p.report().named("built"); len(got) != built {
 			t.Fatalf("%s: built %q, not %d", what, got, built)
@@ -47,10 +48,13 @@ func TestRequestBudget(t *testing.T) {
 	if idle.Slipway+idle.BuildKit > nothingToDo {
 		t.Errorf("nothing to do costs %+v", idle)
 	}
+	if verified := spend("verify", 0, "--verify"); verified.Slipway != idle.Slipway+many {
+		t.Errorf("asking for each of %d images costs %+v", many, verified)
+	}
 	m.Write("README.md", "documents\n")
 	m.Commit("documents")
 	recorded := spend("new commit", 0)
-	if recorded.Slipway > newCommit || recorded.BuildKit > 0 {
+	if recorded.Slipway > newCommit+samples || recorded.BuildKit > 0 {
 		t.Errorf("recording a commit costs %+v", recorded)
 	}
 	costs := []int{recorded.Slipway}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"slices"
 	"testing"
 
 	"slipway/tools/internal/testkit/servers"
@@ -19,7 +20,7 @@ func TestHistories(t *testing.T) {
 	realServers(t)
 	newest, old := servers.Registry(t).Host, servers.OldRegistry(t).Host
 	builders := []string{servers.BuildKit(t), servers.BuildKit(t)}
-	all := append(append(append(changes(), teams()...), machines()...), accidents()...)
+	all := slices.Concat(changes(), forms(), teams(), machines(), pipelines(), accidents())
 	onNewest, onOld := newTable(), newTable()
 	t.Run("distribution", func(t *testing.T) { tellAll(t, newest, builders, all, onNewest) })
 	t.Run("docker-registry", func(t *testing.T) { tellAll(t, old, builders, some(all), onOld) })
@@ -34,6 +35,7 @@ func some(all []story) []story {
 		"failed build, then an unrelated commit": true, "killed while building": true,
 		"two builders of the same content": true, "branch hint overwritten by junk": true,
 		"image deleted that a dependent needs": true, "shallow clone": true,
+		"legacy manifest": true, "matrix pipeline": true, "image deleted, and --verify": true,
 	}
 	var stories []story
 	for _, s := range all {
@@ -175,6 +177,27 @@ func files() []story {
 			inside.Reset("HEAD~1")
 			h.Commit("back")
 			h.Builds()
+		}},
+		{"pattern inside a submodule", func(h *history) {
+			module := h.newModule()
+			inside := h.AddSubmodule(module.URL(), "libs/lib/vendor")
+			h.Projects["lib"].RebuildPatterns = []string{"^libs/lib/Dockerfile$", "^libs/lib/vendor/bin/"}
+			h.Projects["solo"].RebuildPatterns = []string{"^solo/", `^libs/lib/vendor/bin/run$`}
+			h.define()
+			h.Commit("submodule")
+			h.Builds(everything...)
+			module.WriteMode("bin/run", "#!/bin/sh\ntrue\n", 0o755)
+			module.Commit("two")
+			inside.Pull("main")
+			h.Commit("bump")
+			h.Builds("solo", "lib", "app")
+			h.Projects["lib"].Hermetic = new(bool)
+			h.define()
+			h.Commit("open")
+			h.Builds("lib", "app")
+			inside.Reset("HEAD~1")
+			h.Commit("back")
+			h.Builds("lib", "app")
 		}},
 	}
 }

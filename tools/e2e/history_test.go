@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -23,14 +24,17 @@ type history struct {
 	host     string   // of the registry
 	spare    []string // builders of further machines
 	definition
+	legacy map[string]*legacyProject // the manifest, while it is of the old form
+	yaml   bool                      // it is written as YAML
 	*ledger
 	gate *gate
 }
 
 // ledger is what a history's runs came to, and what they are judged by.
 type ledger struct {
-	recorded map[string]map[string]bool // project -> keys built and recorded
-	verified map[string]string          // image -> the files found in it
+	recorded map[string]map[string]bool   // project -> keys built and recorded
+	verified map[string]string            // image -> the files found in it
+	held     map[string]map[string]string // image -> the files that it was built of
 	tally    tally
 }
 
@@ -52,7 +56,7 @@ func newHistory(tb testing.TB, host, prefix string, builders ...string) *history
 	h := &history{
 		machine: &machine{Repo: gittest.New(tb), tb: tb, builder: builders[0], registry: host + "/" + prefix},
 		host:    host, spare: builders[1:], gate: newGate(tb),
-		ledger: &ledger{recorded: map[string]map[string]bool{}, verified: map[string]string{}},
+		ledger: &ledger{recorded: map[string]map[string]bool{}, verified: map[string]string{}, held: map[string]map[string]string{}},
 		definition: definition{Version: 1, Name: "history", Projects: map[string]*project{
 			"tool": {BuildDir: "tools/tool"},
 			"lib":  {BuildDir: "libs/lib", Dependencies: map[string][]string{"build": {"tool"}}},
@@ -81,9 +85,19 @@ func (h *history) dockerfile(file, from, name, more string) {
 // define writes the manifest as it is in memory.
 func (h *history) define() {
 	h.tb.Helper()
-	text, err := json.MarshalIndent(h.definition, "", "  ")
+	var content any = h.definition
+	if h.legacy != nil {
+		content = h.legacy
+	}
+	if h.yaml {
+		text, err := asYAML(content)
+		check(h.tb, err)
+		h.Write(yamlManifest, "# the projects\n"+string(text))
+		return
+	}
+	text, err := json.MarshalIndent(content, "", "  ")
 	check(h.tb, err)
-	h.Write("build_manifest.json", string(text)+"\n")
+	h.Write(jsonManifest, string(text)+"\n")
 }
 
 // linux gives the history a base image that can RUN.
@@ -119,9 +133,21 @@ func (h *history) Builds(names ...string) { h.tb.Helper(); h.BuildsOn(h.machine,
 // BuildsOn is Builds on another machine.
 func (h *history) BuildsOn(m *machine, names ...string) {
 	h.tb.Helper()
-	p := m.build()
+	h.finishes(m, m.build(), names)
+}
+
+// BuildsAs runs "build" with these arguments in place of --all.
+func (h *history) BuildsAs(args []string, names ...string) {
+	h.tb.Helper()
+	h.finishes(h.machine, h.only(args...), names)
+}
+
+// finishes waits for a build of the head, which has to build exactly these
+// projects.
+func (h *history) finishes(m *machine, p *process, names []string) {
+	h.tb.Helper()
 	p.wants(0)
-	h.judge(m, "HEAD", p.report(), names)
+	h.judge(m, consult(h.tb, m.Repo, "HEAD"), p.report(), names)
 }
 
 // BuildsWhile is Builds of a run that asks the gate, which answers.
@@ -129,8 +155,7 @@ func (h *history) BuildsWhile(status int, names ...string) {
 	h.tb.Helper()
 	p := h.build()
 	h.gate.pass(h.tb, status)
-	p.wants(0)
-	h.judge(h.machine, "HEAD", p.report(), names)
+	h.finishes(h.machine, p, names)
 }
 
 // Fails runs a build that asks the gate, is refused, and so fails.
@@ -142,7 +167,7 @@ func (h *history) Fails(failed string, built ...string) {
 	if got := p.report().named("failed"); !slices.Equal(got, []string{failed}) {
 		h.tb.Errorf("failed are %q, not %s", got, failed)
 	}
-	h.judge(h.machine, "HEAD", p.report(), built)
+	h.judge(h.machine, consult(h.tb, h.Repo, "HEAD"), p.report(), built)
 	h.unrecorded()
 }
 
@@ -154,32 +179,49 @@ func (h *history) Dirty(names ...string) {
 	h.Git("add", "-A")
 	tree := h.Git("write-tree")
 	h.Git("reset", "-q")
-	h.judge(h.machine, tree, p.report(), names)
+	h.judge(h.machine, consultDirty(h.tb, h.Repo, tree), p.report(), names)
 	if p.report().Recorded {
 		h.tb.Error("uncommitted content is recorded as a commit's")
 	}
 }
 
-// judge compares what a run did with what the oracle says of the tree it was for.
-func (h *history) judge(m *machine, tree string, r report, built []string) {
+// judge compares what a run did with what the oracle says.
+func (h *history) judge(m *machine, o *oracle, r report, built []string) {
 	h.tb.Helper()
-	o := consult(h.tb, m.Repo, tree)
-	head := consult(h.tb, m.Repo, "HEAD")
 	h.tally.steps++
 	for _, p := range r.Projects {
-		key := o.key(p.Name)
-		h.weigh(p, key)
-		if p.Outcome == "built" && head.m.Projects[p.Name] != nil && key == head.key(p.Name) {
-			h.remember(p.Name, key)
+		h.weigh(p, o.key(p.Name))
+		if p.Outcome == "built" && !o.uncommitted(p.Name) {
+			h.remember(p.Name, o.key(p.Name))
 		}
 		if p.Digest != "" {
-			h.verify(m, p, o.image(p.Name))
+			h.held[p.reference()] = h.holds(o, r, p)
+			h.verify(m, p, h.held[p.reference()])
 		}
 	}
 	if got := r.named("built"); !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(built))) {
 		h.tb.Errorf("step %d built %q, not %q", h.tally.steps, got, built)
 	}
 	h.compareTags()
+}
+
+// holds are the files that have to be in an image. Where no hash has all of them,
+// they are those that it was built of, and not those of today.
+func (h *history) holds(o *oracle, r report, p outcome) map[string]string {
+	held := h.held[p.reference()]
+	switch {
+	case o.pure(p.Name):
+		return o.image(p.Name)
+	case p.Outcome == "reused" && held != nil:
+		return held
+	}
+	want := o.own(p.Name)
+	for _, dep := range r.Projects { // dependencies come before
+		if slices.Contains(o.m.Projects[p.Name].inputs(), dep.Name) {
+			maps.Copy(want, h.held[dep.reference()])
+		}
+	}
+	return want
 }
 
 // weigh counts one project's outcome.
@@ -223,7 +265,7 @@ func (h *history) compareTags() {
 // contents are the tags that say that a content of the project is built.
 func (h *history) contents(name string) []string {
 	h.tb.Helper()
-	return slices.DeleteFunc(tags(h.tb, h.registry+"/"+name), func(tag string) bool { return !strings.HasPrefix(tag, "c-") })
+	return recording(tags(h.tb, h.registry+"/"+name))
 }
 
 // unrecorded checks that nothing says that the head is built.
@@ -237,7 +279,7 @@ func (h *history) unrecorded() {
 // verify unpacks an image, once, and compares with the files that the commit has.
 func (h *history) verify(m *machine, p outcome, want map[string]string) {
 	h.tb.Helper()
-	reference, print := p.Image+"@"+p.Digest, fmt.Sprint(want)
+	reference, print := p.reference(), fmt.Sprint(want)
 	if h.verified[reference] == print {
 		return
 	}

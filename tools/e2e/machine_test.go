@@ -43,6 +43,9 @@ type outcome struct {
 	Error       string `json:"error"`
 }
 
+// reference is the image by digest.
+func (p outcome) reference() string { return p.Image + "@" + p.Digest }
+
 // named are the projects with an outcome, in the report's order.
 func (r report) named(what string) []string {
 	names := []string{}
@@ -96,7 +99,13 @@ func exitCode(err error) int {
 // build starts "slipway build --all" with its report as JSON.
 func (m *machine) build(args ...string) *process {
 	m.tb.Helper()
-	return m.start(append([]string{"build", "--all", "--output=json", "--progress=plain"}, args...)...)
+	return m.only(append([]string{"--all"}, args...)...)
+}
+
+// only starts "slipway build" for what the arguments name, with its report as JSON.
+func (m *machine) only(args ...string) *process {
+	m.tb.Helper()
+	return m.start(append([]string{"build", "--output=json", "--progress=plain"}, args...)...)
 }
 
 // slipway runs slipway, which has to succeed, and returns what it printed.

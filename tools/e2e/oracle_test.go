@@ -3,7 +3,6 @@ package e2e
 import (
 	"crypto/sha1"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -18,35 +17,6 @@ import (
 	"slipway/tools/internal/testkit/gittest"
 )
 
-// definition is a build manifest as these tests write and read it: with no code
-// of slipway's.
-type definition struct {
-	Version    int                 `json:"version"`
-	Name       string              `json:"name"`
-	BaseImages map[string]string   `json:"baseImages,omitempty"`
-	Projects   map[string]*project `json:"projects"`
-}
-
-type project struct {
-	BuildDir        string              `json:"buildDir"`
-	Dockerfile      string              `json:"dockerfile,omitempty"` // from BuildDir
-	RebuildPatterns []string            `json:"rebuildPatterns,omitempty"`
-	BuildArgs       map[string]string   `json:"buildArgs,omitempty"`
-	Dependencies    map[string][]string `json:"dependencies,omitempty"`
-}
-
-// inputs are the projects whose images p's build uses.
-func (p *project) inputs() []string {
-	return append(slices.Clone(p.Dependencies["build"]), p.Dependencies["compile"]...)
-}
-
-func (p *project) dockerfile() string {
-	if p.Dockerfile == "" {
-		return path.Join(p.BuildDir, "Dockerfile")
-	}
-	return path.Join(p.BuildDir, p.Dockerfile)
-}
-
 // oracle says what the projects of one tree are made of, by asking git.
 type oracle struct {
 	tb    testing.TB
@@ -54,14 +24,33 @@ type oracle struct {
 	m     definition
 	files map[string]string // path -> "100644 <id>"
 	known map[string]string // project -> key
+	head  *oracle           // of the commit, when the tree is of a work tree
 }
 
 // consult reads the tree of a revision.
 func consult(tb testing.TB, repo *gittest.Repo, rev string) *oracle {
 	tb.Helper()
 	o := &oracle{tb: tb, repo: repo, files: list(repo, rev), known: map[string]string{}}
-	check(tb, json.Unmarshal([]byte(repo.Git("show", rev+":build_manifest.json")), &o.m))
+	o.m = o.manifest()
 	return o
+}
+
+// consultDirty reads the tree of a work tree.
+func consultDirty(tb testing.TB, repo *gittest.Repo, tree string) *oracle {
+	tb.Helper()
+	o := consult(tb, repo, tree)
+	o.head = consult(tb, repo, "HEAD")
+	return o
+}
+
+// text is the content of a file.
+func (o *oracle) text(file string) string {
+	o.tb.Helper()
+	_, id, ok := strings.Cut(o.files[file], " ")
+	if !ok {
+		o.tb.Fatalf("there is no %s", file)
+	}
+	return o.repo.Git("cat-file", "blob", id)
 }
 
 // list is git's own list of the files of a tree.
@@ -84,12 +73,16 @@ func (o *oracle) key(name string) string {
 	p := o.m.Projects[name]
 	var b strings.Builder
 	fmt.Fprintf(&b, "context %q arguments %q\n", p.BuildDir, p.BuildArgs) // maps print sorted
+	fmt.Fprintf(&b, "hermetic %t platforms %q\n", p.hermetic(), p.Platforms)
 	fmt.Fprintf(&b, "dockerfile %q %s\n", p.dockerfile(), o.files[p.dockerfile()])
 	fmt.Fprintf(&b, "ignored %q %s\n", o.ignoreFile(p), o.files[o.ignoreFile(p)])
 	fmt.Fprintf(&b, "base images %q\n", o.baseImages(p))
 	matched := o.matched(p)
 	for _, file := range slices.Sorted(maps.Keys(matched)) {
 		fmt.Fprintf(&b, "%s %q\n", matched[file], file)
+	}
+	if o.changed(name) {
+		fmt.Fprintf(&b, "uncommitted %q\n", o.own(name))
 	}
 	for _, dep := range slices.Sorted(slices.Values(p.inputs())) {
 		fmt.Fprintf(&b, "%s {\n%s}\n", dep, o.key(dep))
@@ -98,12 +91,21 @@ func (o *oracle) key(name string) string {
 	return o.known[name]
 }
 
+// changed tells whether a project's own files are not those of the commit.
+func (o *oracle) changed(name string) bool {
+	return o.head != nil && (o.head.m.Projects[name] == nil || !maps.Equal(o.own(name), o.head.own(name)))
+}
+
+// uncommitted tells whether a project is not what the commit has.
+func (o *oracle) uncommitted(name string) bool {
+	return o.head != nil && (o.head.m.Projects[name] == nil || o.key(name) != o.head.key(name))
+}
+
 // baseImages are the replaced ones that the Dockerfile names.
 func (o *oracle) baseImages(p *project) map[string]string {
 	used := map[string]string{}
-	_, id, _ := strings.Cut(o.files[p.dockerfile()], " ")
 	for reference, target := range o.m.BaseImages {
-		if strings.Contains(o.repo.Git("cat-file", "blob", id), reference) {
+		if strings.Contains(o.text(p.dockerfile()), reference) {
 			used[reference] = target
 		}
 	}
@@ -120,13 +122,25 @@ func (o *oracle) matched(p *project) map[string]string {
 	for _, pattern := range patterns {
 		re := regexp.MustCompile(pattern)
 		for file, about := range o.files {
-			submodule := strings.HasPrefix(about, "160000 ")
-			if re.MatchString(file) || submodule && re.MatchString(file+"/") {
+			if re.MatchString(file) || o.matchesInside(re, file, about) {
 				matched[file] = about
 			}
 		}
 	}
 	return matched
+}
+
+// matchesInside tells whether a pattern names a submodule by what is in it.
+func (o *oracle) matchesInside(re *regexp.Regexp, file, about string) bool {
+	if !strings.HasPrefix(about, "160000 ") {
+		return false
+	}
+	for below := range o.submodule(file, about) {
+		if re.MatchString(path.Join(file, below)) {
+			return true
+		}
+	}
+	return re.MatchString(file + "/")
 }
 
 func (o *oracle) ignoreFile(p *project) string {
@@ -136,44 +150,62 @@ func (o *oracle) ignoreFile(p *project) string {
 	return path.Join(p.BuildDir, ".dockerignore")
 }
 
-// image is what has to be under /src in the project's image: the files of its own
-// context, and those of the projects that it is made from.
+// image is what has to be under /src in the project's image, when it was built of
+// this tree: its own files, and those of the projects that it is made from.
 func (o *oracle) image(name string) map[string]string {
-	p := o.m.Projects[name]
-	want := map[string]string{}
-	for file, about := range o.matched(p) {
-		below, ok := strings.CutPrefix(file, p.BuildDir+"/")
-		switch {
-		case !ok || o.ignored(p, below):
-		case strings.HasPrefix(about, "160000 "):
-			o.submodule(want, file, path.Join(name, below), about)
-		default:
-			want[path.Join(name, below)] = about
-		}
-	}
-	for _, dep := range p.inputs() {
+	want := o.own(name)
+	for _, dep := range o.m.Projects[name].inputs() {
 		maps.Copy(want, o.image(dep))
 	}
 	return want
 }
 
-// ignored knows ignore files that are lists of plain names, no more.
-func (o *oracle) ignored(p *project, below string) bool {
-	about := o.files[o.ignoreFile(p)]
-	if about == "" {
-		return false
+// own are the files of a project's context, as its Dockerfile copies them.
+func (o *oracle) own(name string) map[string]string {
+	p := o.m.Projects[name]
+	want := map[string]string{}
+	for file, about := range o.context(p) {
+		below, ok := strings.CutPrefix(file, p.BuildDir+"/")
+		switch {
+		case !ok || o.ignored(p, below):
+		case strings.HasPrefix(about, "160000 "):
+			for inside, about := range o.submodule(file, about) {
+				want[path.Join(name, below, inside)] = about
+			}
+		default:
+			want[path.Join(name, below)] = about
+		}
 	}
-	_, id, _ := strings.Cut(about, " ")
-	return slices.Contains(strings.Fields(o.repo.Git("cat-file", "blob", id)), below)
+	return want
 }
 
-func (o *oracle) submodule(want map[string]string, file, to, about string) {
+// context holds what a build may see: the files that its patterns name, or, where
+// it is not hermetic, all.
+func (o *oracle) context(p *project) map[string]string {
+	if p.hermetic() {
+		return o.matched(p)
+	}
+	return o.files
+}
+
+// pure tells whether nothing but what is hashed can be in a project's image.
+func (o *oracle) pure(name string) bool {
+	p := o.m.Projects[name]
+	return p.hermetic() && !slices.ContainsFunc(p.inputs(), func(dep string) bool { return !o.pure(dep) })
+}
+
+// ignored knows ignore files that are lists of plain names, no more.
+func (o *oracle) ignored(p *project, below string) bool {
+	file := o.ignoreFile(p)
+	return o.files[file] != "" && slices.Contains(strings.Fields(o.text(file)), below)
+}
+
+// submodule lists the files of a submodule.
+func (o *oracle) submodule(file, about string) map[string]string {
 	_, commit, _ := strings.Cut(about, " ")
 	module := *o.repo
 	module.Dir = o.repo.Path(file)
-	for below, about := range list(&module, commit) {
-		want[path.Join(to, below)] = about
-	}
+	return list(&module, commit)
 }
 
 // onDisk lists a folder in the same form.

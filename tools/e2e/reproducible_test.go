@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"encoding/json"
+	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -23,6 +26,58 @@ func TestIdenticalDigests(t *testing.T) {
 		t.Errorf("two machines built one commit to different images (-first +second):\n%s", diff)
 	}
 	t.Logf("identical digests: %v", first)
+}
+
+// TestDigestsDoNotDependOnTheRemote builds one commit from clones of which each
+// writes the address of the same repository in its own way, or has none to share.
+func TestDigestsDoNotDependOnTheRemote(t *testing.T) {
+	realServers(t)
+	origin := twoProjects(t)
+	host, builder := servers.Registry(t).Host, servers.BuildKit(t)
+	for want, remotes := range map[string][]string{
+		"https://git.example.com/acme/shop": {
+			"https://git.example.com/acme/shop", "https://git.example.com/acme/shop.git",
+			"https://user:secret@git.example.com/acme/shop.git", "git@git.example.com:acme/shop.git",
+			"ssh://git@git.example.com/acme/shop.git", "ssh://git@git.example.com:22/acme/shop",
+		},
+		"": {"", origin.URL(), origin.Dir, "../elsewhere"},
+	} {
+		digests := map[string]string{} // of web -> a remote that led to it
+		for n, remote := range remotes {
+			m := &machine{Repo: origin.Clone(), tb: t, builder: builder, registry: fmt.Sprintf("%s/%d-%d", host, len(want), n)}
+			m.Git("remote", "remove", "origin")
+			if remote != "" {
+				m.Git("remote", "add", "origin", remote)
+			}
+			digest, source := m.web()
+			digests[digest] = remote
+			if source != want {
+				t.Errorf("with the remote %q, the image's source is %q, not %q", remote, source, want)
+			}
+		}
+		if len(digests) != 1 {
+			t.Errorf("remotes of one repository lead to different images: %q", digests)
+		}
+	}
+}
+
+// web builds everything, and returns web's digest and where it says that it is
+// from.
+func (m *machine) web() (digest, source string) {
+	m.tb.Helper()
+	p := m.build()
+	p.wants(0)
+	for _, project := range p.report().Projects {
+		if project.Name != "web" {
+			continue
+		}
+		host, name, _ := strings.Cut(project.Image, "/")
+		var image struct{ Annotations map[string]string }
+		check(m.tb, json.Unmarshal(ask(m.tb, http.MethodGet, "http://"+host+"/v2/"+name+"/manifests/"+project.Digest, "", nil), &image))
+		return project.Digest, image.Annotations["org.opencontainers.image.source"]
+	}
+	m.tb.Fatal("web is not built")
+	return "", ""
 }
 
 // buildAnew returns the digests of all projects.

@@ -191,8 +191,7 @@ func accidents() []story {
 			p := h.build()
 			h.gate.pass(h.tb, http.StatusOK)
 			other.pass(h.tb, http.StatusOK)
-			p.wants(0)
-			h.judge(h.machine, "HEAD", p.report(), []string{"extra", "solo"})
+			h.finishes(h.machine, p, []string{"extra", "solo"})
 		}},
 		{"killed while building", func(h *history) {
 			h.Builds(everything...)
@@ -250,6 +249,31 @@ func accidents() []story {
 			h.deleteImage("solo")
 			h.put("slipway/commits", "branch-main", junk)
 			h.Builds("solo")
+		}},
+		{"image deleted that is named, with a hint", func(h *history) {
+			h.Builds(everything...)
+			h.deleteImage("solo")
+			h.BuildsAs([]string{"solo"}, "solo")
+			h.deleteImage("tool")
+			h.BuildsAs([]string{"app"})
+			h.BuildsAs([]string{"tool", "solo"}, "tool")
+			h.Builds()
+		}},
+		{"image deleted, and --verify", func(h *history) {
+			h.Builds(everything...)
+			h.deleteImage("solo")
+			h.deleteImage("tool")
+			h.verifies("solo", "tool")
+			h.BuildsAs([]string{"--all", "--verify"}, "solo", "tool")
+			h.Builds()
+		}},
+		{"image deleted, then an unrelated commit", func(h *history) {
+			h.Builds(everything...)
+			h.deleteImage("lib")
+			h.Write("README.md", "two\n")
+			h.Commit("unrelated")
+			h.Builds("lib")
+			h.Builds()
 		}},
 	}
 }
