@@ -96,7 +96,7 @@ func TestSecrets(t *testing.T) {
 func TestFailedStep(t *testing.T) {
 	realServers(t)
 	e, host := local(t), newRegistry(t)
-	_, rec, err := trySolve(t.Context(), e, Request{
+	result, rec, err := trySolve(t.Context(), e, Request{
 		Dockerfile:    []byte("FROM base AS web\nRUN echo fine\nRUN --mount=type=secret,id=t echo before; cat /run/secrets/t; echo; echo after; exit 7\n"),
 		NamedContexts: map[string]string{"base": base(t, e, host)},
 		Secrets:       map[string][]byte{"t": []byte("hush-hush")},
@@ -111,6 +111,9 @@ func TestFailedStep(t *testing.T) {
 	}
 	if s := err.Error(); !strings.Contains(s, "exit code: 7") || strings.Count(s, "exit 7") > 2 {
 		t.Errorf("error = %s", s)
+	}
+	if result.Ran != 2 || result.Cached != 0 || !strings.HasSuffix(result.FirstMiss, "RUN echo fine") {
+		t.Errorf("result = %+v", result)
 	}
 	if !strings.Contains(rec.log(), "failed "+step.Step) {
 		t.Errorf("no event of the failure in\n%s", rec.log())
@@ -239,13 +242,18 @@ func TestCancel(t *testing.T) {
 	b := base(t, e, host)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("enough")
+	rec := &recorder{}
 	_, err := e.Solve(ctx, Request{Dockerfile: []byte("FROM base\nRUN echo running; sleep 1000\n"), NamedContexts: map[string]string{"base": b}}, func(e Event) {
+		rec.add(e)
 		if strings.Contains(string(e.Log), "running") {
 			cancel(why)
 		}
 	})
 	if !errors.Is(err, why) {
 		t.Errorf("error = %v", err)
+	}
+	if strings.Contains(rec.log(), string(StepFailed)) {
+		t.Errorf("an interrupted step has failed in\n%s", rec.log())
 	}
 	solve(t, e, Request{Dockerfile: []byte("FROM base\nRUN echo again\n"), NamedContexts: map[string]string{"base": b}})
 }

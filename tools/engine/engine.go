@@ -17,7 +17,7 @@ type Engine interface {
 	// Solve builds and pushes one image, or one index for several platforms.
 	// events gets one call at a time, in order, and may be nil. A step that fails
 	// is a [*StepError]; a cancelled context ends the build, and its cause is the
-	// returned error.
+	// returned error. With an error the result still counts the steps until then.
 	Solve(ctx context.Context, r Request, events func(Event)) (Result, error)
 	// Close ends the daemons started for this engine and removes their files.
 	Close() error

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"regexp"
 	"slices"
 	"strings"
@@ -38,11 +39,13 @@ func newProgress(emit func(Event)) *progress {
 	return &progress{emit: emit, steps: map[string]*step{}}
 }
 
-// watch consumes statuses until the channel is closed.
-func (p *progress) watch(statuses <-chan *client.SolveStatus) {
+// watch consumes statuses until the channel is closed. ctx is the solve's.
+func (p *progress) watch(ctx context.Context, statuses <-chan *client.SolveStatus) {
 	for s := range statuses {
 		for _, v := range s.Vertexes {
-			p.vertex(v)
+			if !stopped(ctx, v) {
+				p.vertex(v)
+			}
 		}
 		for _, l := range s.Logs {
 			p.log(l)
@@ -51,6 +54,13 @@ func (p *progress) watch(statuses <-chan *client.SolveStatus) {
 			p.emit(Event{Step: w.Vertex.String(), State: StepWarning, Log: append(bytes.Clone(w.Short), '\n')})
 		}
 	}
+}
+
+// stopped tells a step that ended only because the build did, of itself or for
+// another step's failure; BuildKit says the latter in no other way.
+func stopped(ctx context.Context, v *client.Vertex) bool {
+	return v.Completed != nil && v.Error != "" &&
+		(ctx.Err() != nil || strings.HasSuffix(v.Error, context.Canceled.Error()))
 }
 
 func (p *progress) vertex(v *client.Vertex) {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,9 @@ func TestProgress(t *testing.T) {
 		}, Result{}, "warning warning"},
 		{"no cache yet", []*client.Vertex{ended("importing cache manifest from r/x:c", false, "r/x:c: not found")}, Result{}, "done"},
 		{"cache that cannot be written", []*client.Vertex{ended("exporting cache to registry", false, "r/x:c: not found")}, Result{}, "warning"},
+		{"stopped by another's failure", []*client.Vertex{
+			started("[1/2] RUN a"), started("[1/1] RUN b"), ended("[1/1] RUN b", false, "exit code: 3"), ended("[1/2] RUN a", false, "exit code: 137: context canceled"),
+		}, Result{Ran: 1, FirstMiss: "[1/1] RUN b"}, "started started failed"},
 		{"cut off", []*client.Vertex{started("[1/1] RUN a")}, Result{}, "started"},
 	}
 	for _, tt := range tests {
@@ -53,7 +57,7 @@ func TestProgress(t *testing.T) {
 				statuses <- &client.SolveStatus{Vertexes: []*client.Vertex{v}}
 			}
 			close(statuses)
-			p.watch(statuses)
+			p.watch(t.Context(), statuses)
 			var got Result
 			p.count(&got)
 			if d := cmp.Diff(tt.want, got); d != "" {
@@ -92,8 +96,31 @@ func TestWarningsAreLines(t *testing.T) {
 		Warnings: []*client.VertexWarning{{Vertex: trouble.Digest, Short: []byte("casing")}},
 	}
 	close(statuses)
-	p.watch(statuses)
+	p.watch(t.Context(), statuses)
 	if want := "exporting cache to registry: no\ncasing\n"; log.String() != want {
 		t.Errorf("warnings are %q, want %q", log.String(), want)
+	}
+}
+
+// TestInterrupted: what ended because the build was stopped has not failed.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	now := time.Unix(0, 0)
+	p := newProgress(func(e Event) {
+		if e.State != StepStarted {
+			t.Errorf("event %+v", e)
+		}
+	})
+	statuses := make(chan *client.SolveStatus, 1)
+	statuses <- &client.SolveStatus{Vertexes: []*client.Vertex{
+		{Digest: digest.FromString("a"), Name: "[1/1] RUN a", Started: &now, Completed: &now, Error: "exit code: 137"},
+	}}
+	close(statuses)
+	p.watch(ctx, statuses)
+	var got Result
+	p.count(&got)
+	if d := cmp.Diff(Result{}, got); d != "" {
+		t.Error(d)
 	}
 }

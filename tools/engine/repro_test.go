@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -154,6 +155,17 @@ func TestPlatforms(t *testing.T) {
 		checkPlatforms(t, r, apart)
 		if d := cmp.Diff(one.Platforms, apart.Platforms); d != "" {
 			t.Errorf("one builder against two:\n%s", d)
+		}
+	})
+	t.Run("index refused", func(t *testing.T) {
+		refused := errors.New("refused")
+		opts := Options{
+			Builders:  []string{"linux/amd64=" + address(t, e), "linux/arm64=" + address(t, local(t))},
+			PushIndex: func(context.Context, string, []Descriptor, map[string]string) (string, error) { return "", refused },
+		}
+		got, _, err := trySolve(t.Context(), open(t, opts), r)
+		if !errors.Is(err, refused) || got.Ran+got.Cached != 2 || got.Digest != "" {
+			t.Errorf("result = %+v, error = %v", got, err)
 		}
 	})
 	t.Run("no builder", func(t *testing.T) {

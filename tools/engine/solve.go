@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -41,11 +42,8 @@ func (b *builder) solve(ctx context.Context, r Request, credentials credentialsF
 		}
 		return err
 	})
-	if err != nil {
-		return Result{}, Descriptor{}, err
-	}
 	result.Digest = image.Digest
-	return result, image, nil
+	return result, image, err
 }
 
 // once is one try.
@@ -58,7 +56,7 @@ func (b *builder) once(ctx context.Context, r Request, credentials credentialsFu
 	}
 	statuses := make(chan *client.SolveStatus)
 	var watching sync.WaitGroup
-	watching.Go(func() { p.watch(statuses) })
+	watching.Go(func() { p.watch(ctx, statuses) })
 	response, err := b.client.Solve(ctx, nil, opt, statuses)
 	watching.Wait()
 	switch {
@@ -124,20 +122,27 @@ func (e *engine) solveApart(ctx context.Context, r Request, parts []assignment, 
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return Result{}, err
+		return total(results), err
 	}
 	return e.join(ctx, r, results, images)
 }
 
+// total adds up the steps.
+func total(results []Result) Result {
+	var all Result
+	for _, one := range results {
+		all.Cached += one.Cached
+		all.Ran += one.Ran
+		all.FirstMiss = cmp.Or(all.FirstMiss, one.FirstMiss)
+	}
+	return all
+}
+
 func (e *engine) join(ctx context.Context, r Request, results []Result, images []Descriptor) (Result, error) {
-	joined := Result{Platforms: map[string]string{}}
+	joined := total(results)
+	joined.Platforms = map[string]string{}
 	for i, one := range results {
 		joined.Platforms[images[i].Platform] = one.Digest
-		joined.Cached += one.Cached
-		joined.Ran += one.Ran
-		if joined.FirstMiss == "" {
-			joined.FirstMiss = one.FirstMiss
-		}
 	}
 	if r.Repository == "" {
 		return joined, nil
@@ -145,7 +150,7 @@ func (e *engine) join(ctx context.Context, r Request, results []Result, images [
 	var err error
 	joined.Digest, err = e.opts.PushIndex(ctx, r.Repository, images, r.Annotations)
 	if err != nil {
-		return Result{}, fmt.Errorf("joining %d platforms: %w", len(images), err)
+		return total(results), fmt.Errorf("joining %d platforms: %w", len(images), err)
 	}
 	return joined, nil
 }
