@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -70,7 +72,11 @@ func Decide(ctx context.Context, q Question) (Decision, error) {
 	if err := d.explain(ctx, &plan); err != nil {
 		return Decision{}, err
 	}
-	return Decision{Plan: plan, hint: d.hint, whole: len(q.Projects) == 0}, q.check(ctx, plan, chosen)
+	decision := Decision{Plan: plan, hint: d.hint, whole: len(q.Projects) == 0}
+	if err := q.check(ctx, plan, chosen); err != nil {
+		return decision, err
+	}
+	return decision, q.warnUnmatched(ctx, chosen)
 }
 
 // Decision is a plan with what is needed to carry it out.
@@ -306,6 +312,35 @@ func (q Question) missing(ctx context.Context, project, what, where string) erro
 		}
 	}
 	return fmt.Errorf("project %q: its %s %s does not exist at %s", project, what, where, q.Workspace)
+}
+
+// warnUnmatched tells of rebuild patterns that match nothing: a slip in one leaves
+// files out of the build without a word. A legacy project whose folder is gone has
+// nothing to match.
+func (q Question) warnUnmatched(ctx context.Context, chosen []string) error {
+	m := q.Workspace.Manifest
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(chosen))) {
+		patterns, err := q.Workspace.Unmatched(ctx, name)
+		if err != nil {
+			return err
+		}
+		_, there, err := q.Workspace.Tree.Lookup(ctx, m.Projects[name].ProjectDir)
+		if err != nil {
+			return err
+		}
+		if len(patterns) > 0 && (there || !m.Legacy) {
+			q.Warn("project %q: no file matches %s", name, quoted(patterns))
+		}
+	}
+	return nil
+}
+
+func quoted(texts []string) string {
+	list := make([]string, len(texts))
+	for i, text := range texts {
+		list[i] = strconv.Quote(text)
+	}
+	return strings.Join(list, ", ")
 }
 
 func short(id gitrepo.ObjectID) string { return string(id[:min(8, len(id))]) }

@@ -410,3 +410,38 @@ func TestShort(t *testing.T) {
 		t.Error("short does not cut at 8 digits")
 	}
 }
+
+func TestPatternsThatMatchNothingAreWarnedAbout(t *testing.T) {
+	const modern, legacy = `{"version": 1, "name": "acme", "projects": {%s}}`, `{%s}`
+	tests := map[string]struct {
+		form, projects string
+		chosen         []string
+		want           []string
+	}{
+		"all match": {modern, `"web": {"buildDir": "web", "rebuildPatterns": ["^web/", "^go"]}`, nil, nil},
+		"one does not": {modern, `"web": {"buildDir": "web", "rebuildPatterns": ["^web/", "^nothing/"]}`, nil,
+			[]string{`project "web": no file matches "^nothing/"`}},
+		"two do not": {legacy, `"web": {"buildDir": "web", "rebuildPatterns": ["^absent$", "^web/x\\.go$"]}`, nil,
+			[]string{`project "web": no file matches "^absent$", "^web/x\\.go$"`}},
+		"named twice": {modern, `"web": {"buildDir": "web", "rebuildPatterns": ["^no"]}`, []string{"web", "web"},
+			[]string{`project "web": no file matches "^no"`}},
+		"of a dependency": {modern, `"base": {"buildDir": "base", "rebuildPatterns": ["^no"]}, "web": {"buildDir": "web", "dependencies": ["base"]}`, []string{"web"}, nil},
+		"a legacy folder is gone": {legacy, `"web": {"buildDir": "web", "projectDir": "old"}, "gone": {"buildDir": "gone"}`, nil,
+			[]string{`project "gone" is left out: its folder gone does not exist`}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := newRepo(t, projects{"web": nil, "base": nil})
+			r.Write("go.mod", "module x\n")
+			r.Write("build_manifest.json", fmt.Sprintf(test.form, test.projects))
+			r.Commit("manifest")
+			q := question(t, r, newMemory())
+			var got []string
+			q.Projects, q.Warn = test.chosen, func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) }
+			decide(t, q)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -38,6 +38,8 @@ type Hasher struct {
 	inputs   map[string]Inputs
 	hashes   map[string]Hash
 	pins     map[gitrepo.ObjectID][]Pin
+
+	unmatched map[string][]string // patterns that take nothing, by project
 }
 
 // NewHasher returns a Hasher for the projects of m in tree.
@@ -45,6 +47,7 @@ func NewHasher(tree *Snapshot, m *manifest.Manifest, o Options) *Hasher {
 	return &Hasher{
 		tree: tree, manifest: m, options: o,
 		inputs: map[string]Inputs{}, hashes: map[string]Hash{}, pins: map[gitrepo.ObjectID][]Pin{},
+		unmatched: map[string][]string{},
 	}
 }
 
@@ -72,6 +75,13 @@ func (h *Hasher) Inputs(ctx context.Context, project string) (Inputs, error) {
 	}
 	h.inputs[project] = in
 	return in, nil
+}
+
+// Unmatched returns the project's rebuild patterns that take nothing of the tree:
+// usually they are mistakes.
+func (h *Hasher) Unmatched(ctx context.Context, project string) ([]string, error) {
+	_, err := h.Inputs(ctx, project)
+	return h.unmatched[project], err
 }
 
 func (h *Hasher) collect(ctx context.Context, p *manifest.Project) (Inputs, error) {
@@ -109,7 +119,12 @@ func (h *Hasher) files(ctx context.Context, p *manifest.Project) ([]Entry, error
 			return nil, err
 		}
 	}
-	return h.tree.Match(ctx, patterns)
+	found, unmatched, err := h.tree.Match(ctx, patterns)
+	h.unmatched[p.Name] = nil
+	for _, pattern := range unmatched {
+		h.unmatched[p.Name] = append(h.unmatched[p.Name], pattern.String())
+	}
+	return found, err
 }
 
 // dockerignore finds the ignore file as BuildKit does: the Dockerfile's own

@@ -214,6 +214,26 @@ func TestSubmoduleCountsWhereAPatternReaches(t *testing.T) {
 	}
 }
 
+func TestUnmatchedPatterns(t *testing.T) {
+	tree, objects := snapshot(t, newSample(t))
+	m := sampleManifest()
+	m.Projects["web"].RebuildPatterns = []string{"^nothing/", "^apps/", "^apps/web/", `\.rs$`, "^libs/sub/src/", "^README$", "^readme$"}
+	h := contenthash.NewHasher(tree, &m, contenthash.Options{})
+	if _, err := h.Hash(t.Context(), "web"); err != nil {
+		t.Fatal(err)
+	}
+	read := objects.trees.Load()
+	for project, want := range map[string][]string{"web": {"^nothing/", "^readme$"}, "base": nil} {
+		got, err := h.Unmatched(t.Context(), project)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s, %v (-want +got):\n%s", project, err, diff)
+		}
+	}
+	if now := objects.trees.Load(); now != read {
+		t.Errorf("%d trees were read again", now-read)
+	}
+}
+
 func TestHashIsTheSameInEveryRepositoryOfTheContent(t *testing.T) {
 	m := sampleManifest()
 	one := (&change{repo: newSample(t), Manifest: m}).hashes(t)

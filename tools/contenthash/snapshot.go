@@ -145,22 +145,23 @@ func (s *Snapshot) firstLink(ctx context.Context, p string) (*Entry, string, err
 // Match returns what any of the patterns takes of the tree, sorted by path: a
 // folder that is taken whole as one entry, files otherwise. Folders that the
 // patterns rule out by their name are not read. A submodule is taken whole where
-// a pattern could match anything inside: its files are not in the tree.
-func (s *Snapshot) Match(ctx context.Context, patterns []*Pattern) ([]Entry, error) {
-	var found []Entry
+// a pattern could match anything inside: its files are not in the tree. unmatched
+// are the patterns that take nothing.
+func (s *Snapshot) Match(ctx context.Context, patterns []*Pattern) (found []Entry, unmatched []*Pattern, err error) {
 	for _, p := range patterns {
+		before := len(found)
 		at, whole, err := s.walk(ctx, p.Root())
+		if err == nil && (whole || at.Mode.IsSubmodule()) {
+			found, err = s.match(ctx, p, at, found)
+		}
 		if err != nil {
-			return nil, err
+			return nil, nil, fmt.Errorf("matching %q: %w", p, err)
 		}
-		if !whole && !at.Mode.IsSubmodule() {
-			continue
-		}
-		if found, err = s.match(ctx, p, at, found); err != nil {
-			return nil, fmt.Errorf("matching %q: %w", p, err)
+		if len(found) == before {
+			unmatched = append(unmatched, p)
 		}
 	}
-	return outermost(found), nil
+	return outermost(found), unmatched, nil
 }
 
 func (s *Snapshot) match(ctx context.Context, p *Pattern, at Entry, found []Entry) ([]Entry, error) {

@@ -125,7 +125,7 @@ func TestMatchIsWhatRegexpSays(t *testing.T) {
 			for _, expr := range exprs {
 				patterns = append(patterns, compile(t, expr))
 			}
-			entries, err := tree.Match(t.Context(), patterns)
+			entries, _, err := tree.Match(t.Context(), patterns)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -179,7 +179,7 @@ func bigRepo(tb testing.TB, projects int) *gittest.Repo {
 func readsOf(tb testing.TB, r *gittest.Repo, expr string) (reads int64, entries int) {
 	tb.Helper()
 	tree, objects := snapshot(tb, r)
-	found, err := tree.Match(tb.Context(), []*contenthash.Pattern{compile(tb, expr)})
+	found, _, err := tree.Match(tb.Context(), []*contenthash.Pattern{compile(tb, expr)})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestMatchGivesSortedEntriesNoneInsideAnother(t *testing.T) {
 	patterns := []*contenthash.Pattern{
 		compile(t, `\.go$`), compile(t, "^apps/web/"), compile(t, "^apps/web/sub/"), compile(t, "^a"), compile(t, "^go"), compile(t, "^go"),
 	}
-	entries, err := tree.Match(t.Context(), patterns)
+	entries, _, err := tree.Match(t.Context(), patterns)
 	if err != nil {
 		t.Fatal(err)
 	}

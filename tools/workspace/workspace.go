@@ -107,6 +107,13 @@ func (w *Workspace) Inputs(ctx context.Context, project string) (contenthash.Inp
 	return w.hasher.Inputs(ctx, project)
 }
 
+// Unmatched returns the rebuild patterns of a project that match nothing.
+func (w *Workspace) Unmatched(ctx context.Context, project string) ([]string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.hasher.Unmatched(ctx, project)
+}
+
 // Hash returns the content hash of a project. It is marked dirty unless a build
 // of the commit itself would see the same.
 func (w *Workspace) Hash(ctx context.Context, project string) (contenthash.Hash, error) {
