@@ -76,8 +76,8 @@ func TestAlternatesAreQuoted(t *testing.T) {
 
 func TestParseStatusRefusesWhatItDoesNotKnow(t *testing.T) {
 	for _, out := range []string{"2 R. N... 1 2 3 4 5 R100 new\x00old\x00", "x", "1 short\x00"} {
-		if paths, err := parseStatus(out); err == nil {
-			t.Errorf("%q reads as %q", out, paths)
+		if records, err := parseStatus(out); err == nil {
+			t.Errorf("%q reads as %q", out, records)
 		}
 	}
 }

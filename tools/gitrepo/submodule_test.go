@@ -161,3 +161,41 @@ func TestSubmodulesInChangesAndSnapshot(t *testing.T) {
 		t.Errorf("the snapshot has the submodule at %v, %v; want %s", e, err, want)
 	}
 }
+
+func TestDirtySubmodules(t *testing.T) {
+	tests := map[string]struct {
+		change func(*gittest.Repo)
+		want   []string
+	}{
+		"nothing":              {func(*gittest.Repo) {}, nil},
+		"a file beside":        {func(g *gittest.Repo) { g.Write("x", ""); g.Write("vendor", "") }, nil},
+		"a file inside":        {func(g *gittest.Repo) { g.Write("vendor mid/mid.txt", "changed") }, []string{"vendor mid"}},
+		"a new file inside":    {func(g *gittest.Repo) { g.Write("vendor mid/new", "") }, []string{"vendor mid"}},
+		"a staged file inside": {func(g *gittest.Repo) { g.Write("vendor mid/new", ""); g.Git("-C", "vendor mid", "add", "-A") }, []string{"vendor mid"}},
+		"a submodule of it":    {func(g *gittest.Repo) { g.Write("vendor mid/leaf/leaf.txt", "changed") }, []string{"vendor mid"}},
+		"another commit":       {func(g *gittest.Repo) { g.Git("-C", "vendor mid", "commit", "-q", "--allow-empty", "-m", "x") }, nil},
+		"another commit and a change": {func(g *gittest.Repo) {
+			g.Git("-C", "vendor mid", "commit", "-q", "--allow-empty", "-m", "x")
+			g.Write("vendor mid/x", "")
+		}, []string{"vendor mid"}},
+		"what git is told to ignore": {func(g *gittest.Repo) {
+			g.Git("config", "submodule.third party/mid.ignore", "all")
+			g.Write("vendor mid/mid.txt", "changed")
+		}, []string{"vendor mid"}},
+		"not checked out": {func(g *gittest.Repo) { g.Git("submodule", "--quiet", "deinit", "--force", "--all") }, nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			g, _ := nested(t)
+			test.change(g)
+			if got, err := open(t, g, g.Dir).DirtySubmodules(t.Context()); err != nil || !slices.Equal(got, test.want) {
+				t.Errorf("submodules with changes inside %q, %v; want %q", got, err, test.want)
+			}
+		})
+	}
+	g, _ := nested(t)
+	bare := g.Bare()
+	if got, err := open(t, bare, bare.Dir).DirtySubmodules(t.Context()); err != nil || got != nil {
+		t.Errorf("of a bare repository %q, %v", got, err)
+	}
+}

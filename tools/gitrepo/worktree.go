@@ -16,6 +16,17 @@ import (
 // another commit or changes inside, and files neither tracked nor ignored. A
 // repository without a work tree has none.
 func (r *Repo) Changes(ctx context.Context) ([]string, error) {
+	return r.status(ctx, func(record) bool { return true })
+}
+
+// DirtySubmodules returns the paths of the submodules in which something is not
+// committed, in submodules of theirs, too, sorted: no [Repo.Snapshot] has that.
+func (r *Repo) DirtySubmodules(ctx context.Context) ([]string, error) {
+	return r.status(ctx, record.dirtyInside)
+}
+
+// status returns the paths of the changes that are wanted.
+func (r *Repo) status(ctx context.Context, wanted func(record) bool) ([]string, error) {
 	if r.WorkTree() == "" {
 		return nil, nil
 	}
@@ -26,29 +37,53 @@ func (r *Repo) Changes(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking for changes in the work tree: %w", err)
 	}
-	return parseStatus(string(out))
+	records, err := parseStatus(string(out))
+	if err != nil {
+		return nil, fmt.Errorf("looking for changes in the work tree: %w", err)
+	}
+	var paths []string
+	for _, r := range records {
+		if wanted(r) {
+			paths = append(paths, r.path)
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths), nil
 }
 
 func statusArgs() []string {
 	return []string{"status", "--porcelain=v2", "-z", "--no-renames", "--untracked-files=all", "--ignore-submodules=none"}
 }
 
+// record is one change of the work tree.
+type record struct {
+	path string
+	sub  string // "S" for a submodule, then C, M, U or dots: another commit, changes, new files
+}
+
+func (r record) dirtyInside() bool {
+	return strings.HasPrefix(r.sub, "S") && strings.ContainsAny(r.sub, "MU")
+}
+
 // parseStatus reads the records of `git status --porcelain=v2 -z --no-renames`.
-func parseStatus(out string) ([]string, error) {
+func parseStatus(out string) ([]record, error) {
 	fields := map[byte]int{'1': 9, 'u': 11, '?': 2} // of a record, the path being the last
-	var paths []string
-	for record := range strings.SplitSeq(strings.TrimSuffix(out, "\x00"), "\x00") {
-		if record == "" || record[0] == '#' {
+	var records []record
+	for line := range strings.SplitSeq(strings.TrimSuffix(out, "\x00"), "\x00") {
+		if line == "" || line[0] == '#' {
 			continue
 		}
-		f := strings.SplitN(record, " ", max(fields[record[0]], 1))
-		if len(f) < 2 || len(f) != fields[record[0]] {
-			return nil, fmt.Errorf("looking for changes in the work tree: git answered %q", record)
+		f := strings.SplitN(line, " ", max(fields[line[0]], 1))
+		if len(f) < 2 || len(f) != fields[line[0]] {
+			return nil, fmt.Errorf("git answered %q", line)
 		}
-		paths = append(paths, f[len(f)-1])
+		r := record{path: f[len(f)-1]}
+		if len(f) > 3 {
+			r.sub = f[2]
+		}
+		records = append(records, r)
 	}
-	slices.Sort(paths)
-	return slices.Compact(paths), nil
+	return records, nil
 }
 
 // Snapshot returns the tree of the work tree as it is: changes and new files
