@@ -9,6 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"time"
+
+	"slipway/tools/internal/retry"
 )
 
 // Engine builds images. It is safe for concurrent use; Close ends whatever
@@ -63,6 +65,8 @@ type Options struct {
 	UID int
 	// DialTimeout is how long a builder may take to answer; 0 is 20 seconds.
 	DialTimeout time.Duration
+	// Retry is for what a registry refuses only for now, and for pushes that break.
+	Retry retry.Policy
 	// Insecure are registry hosts, "registry:5000", that a started daemon may
 	// reach over plain http; loopback needs no mention.
 	Insecure []string

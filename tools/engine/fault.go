@@ -49,15 +49,15 @@ func (e *StepError) Unwrap() error { return e.Err }
 func explain(err error, p *progress) error {
 	var vertex *errdefs.VertexError
 	if !errors.As(err, &vertex) {
-		return fmt.Errorf("building: %w", err)
+		return fmt.Errorf("building: %w", refused(err))
 	}
 	s := p.step(vertex.Digest, "")
 	if s.name == "" {
-		return fmt.Errorf("building: %w", err)
+		return fmt.Errorf("building: %w", refused(err))
 	}
 	return &StepError{
 		Step: s.name, Position: position(err), ExitCode: exitCode(err),
-		Log: lastLines(s.log), Err: innermost(err),
+		Log: lastLines(s.log), Err: refused(innermost(err)),
 	}
 }
 

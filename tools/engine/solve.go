@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -21,29 +22,41 @@ type builder struct {
 	client *client.Client
 }
 
-// pushAttempts is how often an image is pushed in all. Image and build cache are
-// pushed side by side, and registries are met that trip over the layers that both
-// have, or ask for patience in ways that BuildKit takes for an error.
+// pushAttempts is how often an image is pushed in all where that is refused. Image
+// and build cache are pushed side by side, and registries are met that trip over
+// the layers that both have.
 const pushAttempts = 3
 
-// solve builds r on b. Where the push fails it is tried again: the steps then come
-// out of the builder's own cache.
-func (b *builder) solve(ctx context.Context, r Request, credentials credentialsFunc, events func(Event)) (Result, Descriptor, error) {
+// solve builds r on b. Where the push fails, or a registry asks for patience, it is
+// tried again: the steps then come out of the builder's own cache.
+func (b *builder) solve(ctx context.Context, r Request, opts Options, events func(Event)) (Result, Descriptor, error) {
 	var result Result
 	var image Descriptor
-	err := retry.Policy{Attempts: pushAttempts}.Do(ctx, func(ctx context.Context) (err error) {
+	tries := 0
+	err := opts.Retry.Do(ctx, func(ctx context.Context) (err error) {
+		tries++
 		p := newProgress(events)
-		image, err = b.once(ctx, r, credentials, p)
+		image, err = b.once(ctx, r, opts.Credentials, p)
 		if result.Cached+result.Ran == 0 { // what a second try finds in the cache, the first has run
 			p.count(&result)
 		}
-		if err != nil && ctx.Err() == nil && p.exporting() {
+		if err != nil && ctx.Err() == nil && mayPass(err, p.exporting() && tries < pushAttempts) {
 			return retry.Again(err)
 		}
 		return err
 	})
 	result.Digest = image.Digest
 	return result, image, err
+}
+
+// mayPass reports whether another try may help against err: always where a registry
+// asks for patience, never where it refuses the credentials, else as pushing says.
+func mayPass(err error, pushing bool) bool {
+	var refused *RefusedError
+	if !errors.As(err, &refused) {
+		return pushing
+	}
+	return refused.Temporary() || pushing && !refused.final()
 }
 
 // once is one try.
@@ -95,7 +108,7 @@ func (e *engine) Solve(ctx context.Context, r Request, events func(Event)) (Resu
 		return e.solveApart(ctx, r, builders, events)
 	}
 	b := builders[0].builder
-	result, image, err := b.solve(ctx, r, e.opts.Credentials, events)
+	result, image, err := b.solve(ctx, r, e.opts, events)
 	if err != nil || image.Digest == "" {
 		return result, err
 	}
@@ -113,7 +126,7 @@ func (e *engine) solveApart(ctx context.Context, r Request, parts []assignment, 
 			one := r
 			one.Platforms = []string{part.platform}
 			var err error
-			results[i], images[i], err = part.builder.solve(groupCtx, one, e.opts.Credentials, tagged(emit, part.platform))
+			results[i], images[i], err = part.builder.solve(groupCtx, one, e.opts, tagged(emit, part.platform))
 			images[i].Platform = part.platform
 			if err != nil {
 				return fmt.Errorf("%s on %s: %w", part.platform, part.builder.name, err)
