@@ -67,10 +67,12 @@ func (c *Command) Run(ctx context.Context, s console.Streams, e ci.Event) (err e
 	if err != nil {
 		return err
 	}
-	if !c.Dirty {
-		if err := cli.WarnDirty(ctx, s, repo); err != nil {
-			return err
-		}
+	warn := cli.WarnDirty
+	if c.Dirty {
+		warn = cli.WarnSubmodules
+	}
+	if err := warn(ctx, s, repo); err != nil {
+		return err
 	}
 	q, client, err := cli.Ask(ctx, s, e, w, c.Source, c.Registry, c.Branches)
 	if err != nil {

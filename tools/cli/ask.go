@@ -44,19 +44,27 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 // WarnDirty says so when the work tree differs from the commit that is built.
 func WarnDirty(ctx context.Context, s console.Streams, repo *gitrepo.Repo) error {
-	if repo.WorkTree() == "" {
-		return nil
-	}
 	changed, err := repo.Changes(ctx)
-	if err != nil {
-		return err
-	}
 	if len(changed) > 0 {
-		more := ""
-		if len(changed) > 1 {
-			more = fmt.Sprintf(" and %d more", len(changed)-1)
-		}
-		s.Warn("uncommitted changes are not built (%s%s); --dirty builds them", changed[0], more)
+		s.Warn("uncommitted changes are not built (%s); --dirty builds them", firstOf(changed))
 	}
-	return nil
+	return err
+}
+
+// WarnSubmodules says so when a work tree that is built as it is has submodules
+// with uncommitted changes: a submodule is built as one of its commits.
+func WarnSubmodules(ctx context.Context, s console.Streams, repo *gitrepo.Repo) error {
+	changed, err := repo.DirtySubmodules(ctx)
+	if len(changed) > 0 {
+		s.Warn("--dirty does not build what is not committed in submodules (%s)", firstOf(changed))
+	}
+	return err
+}
+
+// firstOf names the first of some paths, and how many more there are.
+func firstOf(paths []string) string {
+	if len(paths) == 1 {
+		return paths[0]
+	}
+	return fmt.Sprintf("%s and %d more", paths[0], len(paths)-1)
 }
