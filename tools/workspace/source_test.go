@@ -1,6 +1,11 @@
 package workspace
 
-import "testing"
+import (
+	"testing"
+
+	"slipway/tools/gitrepo"
+	"slipway/tools/internal/testkit/gittest"
+)
 
 func TestSourceURL(t *testing.T) {
 	const one = "https://github.com/acme/mono"
@@ -27,5 +32,21 @@ func TestSourceURL(t *testing.T) {
 		if got := sourceURL(remote); got != want {
 			t.Errorf("sourceURL(%q) = %q, want %q", remote, got, want)
 		}
+	}
+}
+
+func TestTheManifestsSourceGoesBeforeTheRemotes(t *testing.T) {
+	r := gittest.New(t)
+	r.Write("build_manifest.json", `{"version": 1, "name": "acme", "source": "https://example.com/acme", "projects": {}}`)
+	r.Commit("manifest")
+	r.Git("remote", "add", "origin", "git@github.com:acme/mono.git")
+	repo, err := gitrepo.Open(t.Context(), gitrepo.Options{Dir: r.Dir, Env: r.Env()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = repo.Close() }()
+	w, err := Open(t.Context(), repo, Options{})
+	if err != nil || w.Source != "https://example.com/acme" {
+		t.Errorf("Open gives source %q, %v", w.Source, err)
 	}
 }

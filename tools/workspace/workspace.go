@@ -69,6 +69,9 @@ func Open(ctx context.Context, repo *gitrepo.Repo, o Options) (*Workspace, error
 	if err := w.load(ctx, o); err != nil {
 		return nil, err
 	}
+	if w.Manifest.Source != "" {
+		w.Source = w.Manifest.Source
+	}
 	w.hasher = contenthash.NewHasher(w.Tree, w.Manifest, contenthash.Options{
 		HostPlatform: o.HostPlatform, Pins: pins(w.Manifest.BaseImages, o.References),
 	})
