@@ -26,7 +26,7 @@ func TestPushRefused(t *testing.T) {
 		temporary bool
 	}{
 		"once":               {regtest.Status(http.StatusBadRequest), 1, 2, 0, false},
-		"throttled":          {regtest.Status(http.StatusTooManyRequests), 4, 2, 0, false}, // BuildKit itself tries thrice at once
+		"throttled":          {regtest.Status(http.StatusTooManyRequests), 6, 2, 0, false}, // BuildKit itself tries five times, at once
 		"always":             {regtest.Status(http.StatusBadRequest), 0, pushAttempts, -1, false},
 		"throttled for long": {regtest.Status(http.StatusTooManyRequests), 0, retry.DefaultAttempts, 429, true},
 		"by a proxy":         {page, 0, retry.DefaultAttempts, 429, true},
