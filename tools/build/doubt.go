@@ -32,11 +32,11 @@ func sample(names []string, commit gitrepo.ObjectID) []string {
 		return names
 	}
 	sorted := slices.Sorted(slices.Values(names))
-	seed, err := strconv.ParseUint(string(commit[:8]), 16, 32)
+	seed, err := strconv.ParseInt(string(commit[:8]), 16, 64)
 	if err != nil {
 		seed = 0 // not reached: commit ids are hexadecimal
 	}
-	start := int(seed % uint64(len(sorted)))
+	start := int(seed) % len(sorted)
 	return slices.Concat(sorted, sorted)[start : start+samples]
 }
 
