@@ -26,7 +26,7 @@ func TestRefused(t *testing.T) {
 		"document, 503":    {errors.New("failed to push r:5000/web: unavailable: later"), 503, true, true},
 		"document, 401":    {errors.New("failed to push r:5000/web: unauthorized: no"), 401, false, true},
 		"document, 403":    {errors.New("failed to push r:5000/web: denied: no"), 403, false, true},
-		"several codes":    {errors.New("failed to push r:5000/web: errors:\ndenied: no\nunknown: x\n"), 403, false, true},
+		"several codes":    {errors.New("failed to push r:5000/web: errors:\ndenied: no\nunknown: x"), 403, false, true},
 		"no scope":         {errors.New("failed to push r:5000/web: push access denied, repository does not exist or may require authorization: server message: insufficient_scope"), 401, false, true},
 		"document, other":  {errors.New("failed to push r:5000/web: unknown: denied: no"), 0, false, false},
 		"something else":   {errors.New("429 Too Many Requests"), 0, false, false},
