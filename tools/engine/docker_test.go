@@ -223,7 +223,7 @@ func TestDockerTLS(t *testing.T) {
 // TestDockerSSH holds the words that reach ssh, and that its streams are the Engine's.
 func TestDockerSSH(t *testing.T) {
 	dir := t.TempDir()
-	script := fmt.Sprintf("#!/bin/sh\necho \"$@\" >%s/argv\nprintf 'HTTP/1.0 503 Busy\\r\\n\\r\\nlater'\n", dir)
+	script := fmt.Sprintf("#!/bin/sh\necho \"$@\" >%s/argv\nread -r request\nprintf 'HTTP/1.0 503 Busy\\r\\n\\r\\nlater'\n", dir)
 	if err := os.WriteFile(filepath.Join(dir, "ssh"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
