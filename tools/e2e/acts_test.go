@@ -24,12 +24,12 @@ func (h *history) change(dir, text string) string {
 	return h.Commit("change " + dir)
 }
 
-// argue commits a build argument of solo.
-func (h *history) argue(name, value string) {
+// paint commits a build argument of solo.
+func (h *history) paint(color string) {
 	h.tb.Helper()
-	h.Projects["solo"].BuildArgs = map[string]string{name: value}
+	h.Projects["solo"].BuildArgs = map[string]string{"COLOR": color}
 	h.define()
-	h.Commit(name + " is " + value)
+	h.Commit(color)
 }
 
 // newModule makes a repository to be a submodule.

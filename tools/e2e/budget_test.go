@@ -27,6 +27,7 @@ const (
 // proxy before it.
 func TestRequestBudget(t *testing.T) {
 	realServers(t)
+	t.Parallel()
 	host := servers.Registry(t).Host
 	log := regtest.NewLog(forward(t, host))
 	m := &machine{Repo: manyProjects(t), tb: t, builder: servers.BuildKit(t), registry: serve(t, log) + "/many"}

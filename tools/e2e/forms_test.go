@@ -7,7 +7,7 @@ func forms() []story {
 			h.inYAML()
 			h.Commit("YAML")
 			h.Builds(everything...)
-			h.argue("COLOR", "red")
+			h.paint("red")
 			h.Builds("solo")
 			h.yaml = false
 			h.Remove(yamlManifest)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"slipway/tools/internal/testkit/servers"
@@ -18,6 +19,7 @@ var everything = []string{"app", "lib", "solo", "tool"}
 
 func TestHistories(t *testing.T) {
 	realServers(t)
+	t.Parallel()
 	newest, old := servers.Registry(t).Host, servers.OldRegistry(t).Host
 	builders := []string{servers.BuildKit(t), servers.BuildKit(t)}
 	all := slices.Concat(changes(), forms(), teams(), machines(), pipelines(), accidents())
@@ -178,6 +180,19 @@ func files() []story {
 			h.Commit("back")
 			h.Builds()
 		}},
+		{"uncommitted inside a submodule", func(h *history) {
+			inside := h.AddSubmodule(h.newModule().URL(), "libs/lib/vendor")
+			h.Commit("submodule")
+			h.Builds(everything...)
+			inside.Write("part.txt", "uncommitted\n")
+			if said := h.Dirty(); !strings.Contains(said, "libs/lib/vendor") {
+				h.tb.Errorf("nothing is said of the submodule:\n%s", said)
+			}
+			inside.Commit("committed there alone")
+			h.Dirty("lib", "app")
+			h.Commit("bump")
+			h.Builds("lib", "app")
+		}},
 		{"pattern inside a submodule", func(h *history) {
 			module := h.newModule()
 			inside := h.AddSubmodule(module.URL(), "libs/lib/vendor")
@@ -236,11 +251,11 @@ func definitions() []story {
 			h.dockerfile("solo/Dockerfile", "scratch", "solo", "ARG COLOR\nLABEL color=$COLOR\n")
 			h.Commit("argument")
 			h.Builds(everything...)
-			h.argue("COLOR", "red")
+			h.paint("red")
 			h.Builds("solo")
-			h.argue("COLOR", "blue")
+			h.paint("blue")
 			h.Builds("solo")
-			h.argue("COLOR", "red")
+			h.paint("red")
 			h.Builds()
 		}},
 		{"manifest reformatted only", func(h *history) {

@@ -16,6 +16,7 @@ import (
 // same, on an address of its network. Without the flag nothing is sent to it.
 func TestInsecureRegistry(t *testing.T) {
 	realServers(t)
+	t.Parallel()
 	host := outside(t, forward(t, servers.Registry(t).Host))
 	trusting := servers.BuildKitWith(t, servers.BuilderOptions{Config: "[registry.\"" + host + "\"]\n  http = true\n"})
 	for name, c := range map[string]struct {
@@ -26,6 +27,7 @@ func TestInsecureRegistry(t *testing.T) {
 		"images from there":                  {twoProjects(t), trusting.Address},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			m := &machine{Repo: c.repo, tb: t, builder: c.builder, registry: host + "/" + prefixOf(name)}
 			refused := m.build()
 			refused.wants(1)

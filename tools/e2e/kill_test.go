@@ -24,6 +24,7 @@ import (
 // wholly there, and building again succeeds.
 func TestKilledAtEveryWrite(t *testing.T) {
 	realServers(t)
+	t.Parallel()
 	host, builder := servers.Registry(t).Host, servers.BuildKit(t)
 	for name, v := range map[string]victim{
 		// Two images, their two tags, and a commit's record.
@@ -151,6 +152,7 @@ func recording(tags []string) []string {
 // blob missing is told from a whole one.
 func TestPullMissesABlob(t *testing.T) {
 	realServers(t)
+	t.Parallel()
 	host := servers.Registry(t).Host
 	image, digest, _ := strings.Cut(servers.BaseImage(t, host, "base"), "@")
 	check(t, pull(t, image+"@"+digest))

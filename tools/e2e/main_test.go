@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 
 	// The program is built by a process that go test knows nothing of: these make
@@ -29,12 +31,27 @@ var shared suite
 func TestMain(m *testing.M) {
 	flag.BoolVar(&shared.update, "update", false, "write docs/histories.md")
 	flag.Parse()
-	code, err := run(m)
+	code, err := 0, sideBySide()
+	if err == nil {
+		code, err = run(m)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// sideBySide lets more tests run at a time, unless -parallel says how many: they
+// wait for servers and disks rather than compute.
+func sideBySide() error {
+	const parallel, each = "test.parallel", 2
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == parallel })
+	if chosen {
+		return nil
+	}
+	return flag.Set(parallel, strconv.Itoa(each*runtime.GOMAXPROCS(0)))
 }
 
 func run(m *testing.M) (code int, err error) {

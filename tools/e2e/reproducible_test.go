@@ -18,6 +18,7 @@ import (
 // clone of its own, on an empty builder, into an empty registry.
 func TestIdenticalDigests(t *testing.T) {
 	realServers(t)
+	t.Parallel()
 	origin := gittest.New(t)
 	check(t, os.CopyFS(origin.Dir, os.DirFS("../../examples/monorepo")))
 	origin.Commit("the example")
@@ -32,32 +33,49 @@ func TestIdenticalDigests(t *testing.T) {
 // writes the address of the same repository in its own way, or has none to share.
 func TestDigestsDoNotDependOnTheRemote(t *testing.T) {
 	realServers(t)
-	origin := twoProjects(t)
+	t.Parallel()
 	host, builder := servers.Registry(t).Host, servers.BuildKit(t)
-	for want, remotes := range map[string][]string{
-		"https://git.example.com/acme/shop": {
-			"https://git.example.com/acme/shop", "https://git.example.com/acme/shop.git",
-			"https://user:secret@git.example.com/acme/shop.git", "git@git.example.com:acme/shop.git",
-			"ssh://git@git.example.com/acme/shop.git", "ssh://git@git.example.com:22/acme/shop",
-		},
-		"": {"", origin.URL(), origin.Dir, "../elsewhere"},
+	origin, told := twoProjects(t), twoProjects(t)
+	const address, other = "https://git.example.com/acme/shop", "git@git.example.com:fork/shop.git"
+	told.Write(jsonManifest, strings.Replace(told.Git("show", "HEAD:"+jsonManifest), `"version": 1,`, `"version": 1, "source": "`+address+`",`, 1))
+	told.Commit("where it is")
+	for name, c := range map[string]struct {
+		origin  *gittest.Repo
+		remotes []string
+		source  string
+	}{
+		"one address": {origin, []string{
+			address, address + ".git", "https://user:secret@git.example.com/acme/shop.git",
+			"git@git.example.com:acme/shop.git", "ssh://git@git.example.com/acme/shop.git",
+		}, address},
+		"of this machine":      {origin, []string{"", origin.URL(), origin.Dir, "../elsewhere"}, ""},
+		"told by the manifest": {told, []string{"", address, other, told.URL()}, address},
 	} {
-		digests := map[string]string{} // of web -> a remote that led to it
-		for n, remote := range remotes {
-			m := &machine{Repo: origin.Clone(), tb: t, builder: builder, registry: fmt.Sprintf("%s/%d-%d", host, len(want), n)}
-			m.Git("remote", "remove", "origin")
-			if remote != "" {
-				m.Git("remote", "add", "origin", remote)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			digests := map[string]string{} // of web, each with a remote that led to it
+			for n, remote := range c.remotes {
+				m := &machine{Repo: c.origin.Clone(), tb: t, builder: builder, registry: fmt.Sprintf("%s/%s-%d", host, prefixOf(name), n)}
+				m.remote(remote)
+				digest, source := m.web()
+				digests[digest] = remote
+				if source != c.source {
+					t.Errorf("with the remote %q, the image's source is %q, not %q", remote, source, c.source)
+				}
 			}
-			digest, source := m.web()
-			digests[digest] = remote
-			if source != want {
-				t.Errorf("with the remote %q, the image's source is %q, not %q", remote, source, want)
+			if len(digests) != 1 {
+				t.Errorf("remotes of one repository lead to different images: %q", digests)
 			}
-		}
-		if len(digests) != 1 {
-			t.Errorf("remotes of one repository lead to different images: %q", digests)
-		}
+		})
+	}
+}
+
+// remote makes url the only remote; "" is none.
+func (m *machine) remote(url string) {
+	m.tb.Helper()
+	m.Git("remote", "remove", "origin")
+	if url != "" {
+		m.Git("remote", "add", "origin", url)
 	}
 }
 

@@ -74,11 +74,11 @@ func document(t *testing.T, all []story, onNewest, onOld *table) {
 
 const intro = `# Histories
 
-What ` + "`slipway build --all`" + ` did in sequences of commits, clones and accidents, on real git repositories, BuildKit daemons and
+What ` + "`slipway build`" + ` did in sequences of commits, clones and accidents, on real git repositories, BuildKit daemons and
 registries. Each run is judged by an oracle that knows git and the build manifest, and nothing of slipway: a **false skip** is
 the reuse of an image whose content was never built, a **needless build** is one of a content that was recorded as built.
-The files in every image, built or reused, are compared with those of the commit; the contents recorded in the registry are
-compared with those that were built. This page is written by ` + "`go test ./tools/e2e -run TestHistories -update`" + `, and the test
+The files in every image, built or reused, are compared with those of the commit (where a project is not hermetic, of the one
+that it was built of); the contents recorded in the registry are compared with those that were built. This page is written by ` + "`go test ./tools/e2e -run TestHistories -update`" + `, and the test
 fails when it is out of date.
 
 ## On distribution 3
