@@ -72,7 +72,7 @@ type Result struct {
 	FirstMiss   string              `json:"firstMiss,omitempty"` // first step of the Dockerfile not found in the cache
 	Error       string              `json:"error,omitempty"`
 
-	err error
+	err *redactedError
 }
 
 // Reference is the image by digest.
@@ -114,7 +114,7 @@ func failure(ctx context.Context, results []Result) error {
 		}
 		failed.Failed = append(failed.Failed, r.Name)
 		if failed.Cause == nil || temporary(failed.Cause) && !temporary(r.err) {
-			failed.Cause = r.err
+			failed.Cause, failed.brief = r.err, r.err.brief
 		}
 	}
 	if failed.Cause != nil {

@@ -1,8 +1,12 @@
 package build
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+
+	"slipway/tools/console"
+	"slipway/tools/engine"
 )
 
 // UnknownProjectError names a project that the manifest does not have.
@@ -43,18 +47,29 @@ func (*NotBuiltError) Hint() string { return "without --no-deps, dependencies ar
 type FailedError struct {
 	Failed []string // projects, in the plan's order
 	Cause  error    // of the first one that trying again would not help
+	brief  string   // Cause in one line
 }
 
 func (e *FailedError) Error() string {
-	return fmt.Sprintf("building %s: %s", strings.Join(e.Failed, ", "), brief(e.Cause))
+	return fmt.Sprintf("building %s: %s", strings.Join(e.Failed, ", "), e.brief)
 }
 
 func (e *FailedError) Unwrap() error { return e.Cause }
 
-// redactedError is an error with the secrets in its text blotted out.
+// redactedError is an error with the secrets in its texts blotted out.
 type redactedError struct {
-	err  error
-	text string
+	err   error
+	text  string
+	brief string // without what the display has shown already
+}
+
+func redacted(err error, r *console.Redactor) *redactedError {
+	brief := err.Error()
+	var step *engine.StepError
+	if errors.As(err, &step) {
+		brief = step.Brief()
+	}
+	return &redactedError{err: err, text: r.Line(err.Error()), brief: r.Line(brief)}
 }
 
 func (e *redactedError) Error() string { return e.text }

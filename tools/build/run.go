@@ -136,20 +136,11 @@ func (r *run) timed(ctx context.Context, s Step, images map[string]string, resul
 		result.Outcome = Cancelled
 		task.Drop()
 	default:
-		err = &redactedError{err, r.Redact.Line(err.Error())} // it may quote what a step printed
-		result.Outcome, result.Error, result.err = Failed, err.Error(), err
-		task.Fail(brief(err))
+		result.err = redacted(err, r.Redact) // it may quote what a step printed
+		result.Outcome, result.Error = Failed, result.err.text
+		task.Fail(result.err.brief)
 	}
 	return result
-}
-
-// brief is an error without what the display has shown already.
-func brief(err error) string {
-	var step *engine.StepError
-	if errors.As(err, &step) {
-		return step.Brief()
-	}
-	return err.Error()
 }
 
 // build makes one image and, where it is of a commit, records it: first the image

@@ -459,7 +459,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 		one.events(engine.Event{Step: "1", Log: []byte("it is hunt")})
 		one.events(engine.Event{Step: "1", Log: []byte("er2, really\nhunter2")})
 		one.events(engine.Event{Step: "1", Name: "RUN echo hunter2", State: engine.StepFailed, Own: true, Err: "hunter2"})
-		return errors.New("RUN echo hunter2: exit code 1")
+		return &engine.StepError{Step: "RUN echo hunter2", Log: "hunter2", Err: errors.New("echo hunter2: not done")}
 	}
 	report, err := s.execute(t.Context(), t)
 	if string(s.engine.requests["one"].Secrets["token"]) != "hunter2\n" {
