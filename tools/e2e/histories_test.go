@@ -37,7 +37,7 @@ func some(all []story) []story {
 		"failed build, then an unrelated commit": true, "killed while building": true,
 		"two builders of the same content": true, "branch hint overwritten by junk": true,
 		"image deleted that a dependent needs": true, "shallow clone": true,
-		"legacy manifest": true, "matrix pipeline": true, "image deleted, and --verify": true,
+		"matrix pipeline": true, "image deleted, and --verify": true,
 	}
 	var stories []story
 	for _, s := range all {
