@@ -74,7 +74,7 @@ func (host plainRefused) Error() string {
 func (host plainRefused) Hint() string { return allowPlain(string(host)) }
 
 func allowPlain(host string) string {
-	return "if " + host + " really speaks plain http, name it among the insecure registries"
+	return "if " + host + " really speaks plain http, allow it with --insecure-registry " + host
 }
 
 // plainAllowed reports whether host, with or without a port, is a loopback address or

@@ -88,7 +88,7 @@ func TestPlainHTTPHint(t *testing.T) {
 	for _, host := range []string{"registry.example", "10.0.0.5:5000"} {
 		_, err := c.Head(t.Context(), registry.Repository(host+"/acme/web"), "v1")
 		var f *registry.Fault
-		if !errors.As(err, &f) || !strings.Contains(f.Hint(), "name it among the insecure registries") {
+		if !errors.As(err, &f) || !strings.Contains(f.Hint(), "allow it with --insecure-registry") {
 			t.Errorf("Head() = %v, want a Fault with a hint", err)
 		}
 	}
