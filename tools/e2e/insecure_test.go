@@ -31,7 +31,7 @@ func TestInsecureRegistry(t *testing.T) {
 			m := &machine{Repo: c.repo, tb: t, builder: c.builder, registry: host + "/" + prefixOf(name)}
 			refused := m.build()
 			refused.wants(1)
-			if said := refused.stderr.String(); !strings.Contains(said, "insecure registr") {
+			if said := refused.stderr.String(); !strings.Contains(said, "--insecure-registry") {
 				t.Errorf("nothing is said of the flag:\n%s", said)
 			}
 			p := m.build("--insecure-registry=" + host)
