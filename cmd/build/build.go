@@ -43,7 +43,8 @@ func (Command) Help() string {
 	return `Compares the commit with the registry, builds what is missing with BuildKit, and
 records each success as a tag, so that the next run builds nothing.
 
-Standard output has one line for each project: its name and its image by digest.
+Standard output has one line for each project that was asked for: its name and its
+image by digest.
 
   slipway build --all                  everything that is missing
   slipway build web                    web, and what it depends on
@@ -52,7 +53,10 @@ Standard output has one line for each project: its name and its image by digest.
 
 // Run builds.
 func (c *Command) Run(ctx context.Context, s console.Streams, e ci.Event) (err error) {
-	if c.All == (len(c.Projects) > 0) {
+	switch {
+	case c.All && len(c.Projects) > 0:
+		return cli.Usagef("slipway build web, or slipway build --all", "--all and the names of projects exclude each other")
+	case !c.All && len(c.Projects) == 0:
 		return cli.Usagef("slipway build web, or slipway build --all", "name the projects to build, or give --all")
 	}
 	if c.Jobs < 1 {
@@ -132,7 +136,7 @@ func (c *Command) printReport(s console.Streams, report build.Report) error {
 			return err
 		}
 	}
-	return report.References(s.Out)
+	return report.References(s.Out, c.Projects...)
 }
 
 // readSecret reads a build secret from where the manifest says it is. A manifest

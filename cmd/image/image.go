@@ -61,8 +61,13 @@ func parse(text string) (image, error) {
 	return image{repo: repo, ref: ref}, nil
 }
 
-// parseTagged reads a reference that has to be one by tag.
+// parseTagged reads a reference that has to be one by tag, with its registry: what
+// is written or removed is never guessed.
 func parseTagged(text string) (image, error) {
+	slash := strings.LastIndexByte(text, '/')
+	if slash < 0 || !strings.Contains(text[slash:], ":") {
+		return image{}, cli.Usagef("write it as in ghcr.io/acme/web:v1", "%q has to be a reference with a registry and a tag", text)
+	}
 	i, err := parse(text)
 	if err == nil && i.pinned() {
 		return image{}, cli.Usagef("give a tag, as in ghcr.io/acme/web:v1", "%s names a digest, not a tag", i)

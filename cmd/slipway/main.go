@@ -48,7 +48,7 @@ func program() cli.Program {
 	return cli.Program{
 		Commands:    &commands{},
 		Name:        "slipway",
-		Description: "Build what changed, run a test once, ship what was built together. The registry is the only state.",
+		Description: "Build what changed, and only that. The registry is the only state.",
 		Streams:     streams(),
 		Event:       ci.Detect(os.Getenv),
 	}

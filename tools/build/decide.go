@@ -291,7 +291,7 @@ func (q Question) platforms(ctx context.Context, p *manifest.Project, wanted []s
 		for _, platform := range wanted {
 			if !slices.Contains(in.Platforms, platform) {
 				return console.Hinted(fmt.Errorf("project %q is built for %s, and %q, which it is made from, is not", p.Name, platform, dep.Name),
-					fmt.Sprintf("add %s to the platforms of %q; a tool that only takes part in the build belongs into the scope build", platform, dep.Name))
+					fmt.Sprintf("add %s to the platforms of %q; a tool that only takes part in the build belongs in the scope build", platform, dep.Name))
 			}
 		}
 	}

@@ -186,3 +186,18 @@ func TestPlanAsJSONKeepsItsNames(t *testing.T) {
 		t.Errorf("schema %d (-want +got):\n%s", got.Schema, diff)
 	}
 }
+
+func TestReferencesOfChosenProjects(t *testing.T) {
+	r := Report{Projects: []Result{
+		{Name: "base", Repository: "r.test/base", Digest: "sha256:1"}, {Name: "web", Repository: "r.test/web", Digest: "sha256:2"}, {Name: "failed"},
+	}}
+	for want, names := range map[string][]string{
+		"base r.test/base@sha256:1\nweb r.test/web@sha256:2\n": nil,
+		"web r.test/web@sha256:2\n":                            {"web", "failed"},
+	} {
+		var b strings.Builder
+		if err := r.References(&b, names...); err != nil || b.String() != want {
+			t.Errorf("References(%q) = %q, %v, want %q", names, b.String(), err, want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package build
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,10 +80,10 @@ func (r Result) steps() string {
 }
 
 // References writes the images that are there, one line each: the project's name
-// and its image by digest.
-func (r Report) References(w io.Writer) error {
+// and its image by digest. Names choose projects; none means all.
+func (r Report) References(w io.Writer, names ...string) error {
 	for _, p := range r.Projects {
-		if p.Digest == "" {
+		if p.Digest == "" || len(names) > 0 && !slices.Contains(names, p.Name) {
 			continue
 		}
 		if _, err := fmt.Fprintf(w, "%s %s\n", p.Name, p.Reference()); err != nil {

@@ -89,7 +89,7 @@ func (f Registry) Layout(w *workspace.Workspace) (records.Layout, error) {
 
 // Engine are the flags that choose a BuildKit.
 type Engine struct {
-	Builder       []string `env:"BUILDKIT_HOST" sep:" " placeholder:"ADDRESS" help:"A running buildkitd: unix://, tcp://, ssh://, kube-pod:// or docker-container://; PLATFORM=ADDRESS for one of several."`
+	Builder       []string `env:"BUILDKIT_HOST" sep:" " placeholder:"ADDRESS" help:"A running buildkitd: unix://, tcp://, ssh://, kube-pod://, docker-container:// or podman-container://; PLATFORM=ADDRESS for one of several."`
 	BuildkitImage string   `env:"SLIPWAY_BUILDKIT_IMAGE" placeholder:"IMAGE" help:"The image of the BuildKit container, where a Docker Engine needs one."`
 	BuildkitRoot  string   `env:"SLIPWAY_BUILDKIT_ROOT" placeholder:"DIR" help:"Keep the state of a buildkitd that is started for the run here (a temporary folder)."`
 }

@@ -187,3 +187,8 @@ type ExternalError struct{ Dependency manifest.Dependency }
 func (e *ExternalError) Error() string {
 	return fmt.Sprintf("resolving %s@%s: no version set is given", e.Dependency.Name, e.Dependency.Interface)
 }
+
+// Hint says what can be named instead.
+func (*ExternalError) Hint() string {
+	return "version sets are not supported yet: name a project of this manifest"
+}
