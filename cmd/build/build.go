@@ -121,7 +121,7 @@ func (c *Command) execute(
 
 func (c *Command) printPlan(s console.Streams, plan build.Plan) error {
 	if c.JSON() {
-		return cli.PrintJSON(s.Out, plan)
+		return console.JSON(s.Out, plan)
 	}
 	return plan.Text(s.Out)
 }
@@ -129,7 +129,7 @@ func (c *Command) printPlan(s console.Streams, plan build.Plan) error {
 // printReport prints the product on standard output, and the table for people.
 func (c *Command) printReport(s console.Streams, report build.Report) error {
 	if c.JSON() {
-		return cli.PrintJSON(s.Out, report)
+		return console.JSON(s.Out, report)
 	}
 	if c.Progress.Progress != console.Quiet {
 		if err := report.Table(s.Err); err != nil {

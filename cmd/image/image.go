@@ -131,7 +131,7 @@ func newAnswer(i image, exists bool, d registry.Descriptor) answer {
 // print prints the image by digest, or all of the answer.
 func (a answer) print(s console.Streams, o cli.Output) error {
 	if o.JSON() {
-		return cli.PrintJSON(s.Out, a)
+		return console.JSON(s.Out, a)
 	}
 	if a.Digest == "" {
 		return nil

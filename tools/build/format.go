@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"slipway/tools/console"
 )
 
 // Format is a way to write a plan: the values of plan --format.
@@ -27,7 +29,7 @@ func (p Plan) Write(w io.Writer, f Format) error {
 	var text string
 	switch f {
 	case JSON:
-		return writeJSON(w, p)
+		return console.JSON(w, p)
 	case Dot:
 		text = p.dot()
 	case Mermaid:
@@ -44,16 +46,6 @@ func (p Plan) Write(w io.Writer, f Format) error {
 		return fmt.Errorf("writing the plan: format %q is not known", f)
 	}
 	if _, err := io.WriteString(w, text); err != nil {
-		return fmt.Errorf("writing the plan: %w", err)
-	}
-	return nil
-}
-
-func writeJSON(w io.Writer, value any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	if err := e.Encode(value); err != nil {
 		return fmt.Errorf("writing the plan: %w", err)
 	}
 	return nil
@@ -169,5 +161,5 @@ func (p Plan) circleci(w io.Writer) error {
 	for _, e := range p.matrix() {
 		names = append(names, e.Project)
 	}
-	return writeJSON(w, map[string]any{"has_work": p.HasWork(), "projects": strings.Join(names, " ")})
+	return console.JSON(w, map[string]any{"has_work": p.HasWork(), "projects": strings.Join(names, " ")})
 }

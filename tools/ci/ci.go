@@ -31,9 +31,6 @@ type Event struct {
 	Getenv func(string) string
 }
 
-// Interactive reports whether a person is likely to be watching.
-func (e Event) Interactive() bool { return e.Provider == Local }
-
 // Detect recognises the system from its environment, which getenv reads.
 func Detect(getenv func(string) string) Event {
 	e := detect(getenv)

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"slipway/tools/build"
 	"slipway/tools/ci"
@@ -30,17 +31,12 @@ func Ask(
 	return build.Question{
 		Workspace: w, Records: records.NewStore(client, layout), Branch: branch, DefaultBranch: fallback, Warn: s.Warn,
 		Open: func(ctx context.Context, rev string) (*workspace.Workspace, error) {
-			quiet := s
-			quiet.Err = discard{}
+			quiet := s // warnings about an older commit's manifest help nobody
+			quiet.Err = io.Discard
 			return src.Open(ctx, quiet, w.Repo, rev, false)
 		},
 	}, client, nil
 }
-
-// discard swallows warnings about an older commit's manifest.
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 // WarnDirty says so when the work tree differs from the commit that is built.
 func WarnDirty(ctx context.Context, s console.Streams, repo *gitrepo.Repo) error {

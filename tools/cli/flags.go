@@ -2,9 +2,7 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -161,17 +159,6 @@ type Output struct {
 
 // JSON reports whether JSON was asked for.
 func (f Output) JSON() bool { return f.Output == "json" }
-
-// PrintJSON writes a value as indented JSON.
-func PrintJSON(w io.Writer, value any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
-		return fmt.Errorf("writing JSON: %w", err)
-	}
-	return nil
-}
 
 // Progress is the flag for commands that take long.
 type Progress struct {

@@ -6,6 +6,7 @@ package console
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -111,6 +112,17 @@ func Table(w io.Writer, header []string, rows [][]string) error {
 		if _, err := io.WriteString(w, strings.TrimRight(line, " \n")+"\n"); err != nil {
 			return fmt.Errorf("writing table: %w", err)
 		}
+	}
+	return nil
+}
+
+// JSON writes a value as indented JSON.
+func JSON(w io.Writer, value any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(value); err != nil {
+		return fmt.Errorf("writing JSON: %w", err)
 	}
 	return nil
 }
